@@ -1,0 +1,52 @@
+# Everything a person needs, the same as in CI. `make help` prints the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+help: ## what can be done
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+# One bootstrap, done again only when the lock or the project's metadata changes.
+.venv/.synced: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo 'Python 3.11 or newer with venv is needed. On Debian or Ubuntu: apt-get install -y python3 python3-venv'; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.8'
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: .venv/.synced ## make .venv from the lock
+
+demo: .venv/.synced ## demo tables, server, a query into polars, JupyterLab; ARGS=--once ends there
+	@$(BIN)/pxt-flight demo $(ARGS)
+
+test: .venv/.synced ## every correctness suite
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/.synced ## format, lint, types, import floors, size budget
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --verbose --no-cache > /tmp/lint-imports.$$$$ 2>&1 || { cat /tmp/lint-imports.$$$$; exit 1; }
+	@$(BIN)/python tests/budget.py
+
+format: .venv/.synced ## rewrite the code in the project's format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: .venv/.synced ## every speed and memory ratio, measured in this run
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: .venv/.synced ## resolve requirements.lock anew (versions and hashes, no addresses)
+	@$(BIN)/uv pip compile --universal --generate-hashes --no-header --no-annotate --quiet --upgrade \
+	  --python-version 3.11 --all-extras --group dev pyproject.toml -o requirements.lock
+
+clean: ## remove what the targets above made, .demo included
+	@if [ -x $(BIN)/pxt-flight ] && [ -d .demo ]; then $(BIN)/pxt-flight stop --home .demo || true; fi
+	@rm -rf .venv .demo .bench dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+.PHONY: help setup demo test lint format bench lock clean

@@ -1,0 +1,75 @@
+"""Every setting of the server once: flag, environment variable `PXT_FLIGHT_<NAME>` or default."""
+
+import os
+import stat
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pxt_flight.errors import error
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseSettings):
+    """What `pxt-flight serve` can be told; each also as `PXT_FLIGHT_<NAME>`.
+
+    Attributes:
+        home: the Pixeltable home; ours live in its folder `pxt_flight`. There is no default: nothing is written where nobody asked.
+        host: the address to listen on; loopback unless told otherwise.
+        flight_port: port of Arrow Flight; 0 takes a free one.
+        http_port: port of HTTP; 0 takes a free one.
+        public_url: the URL under which clients reach the HTTP port, where it differs.
+        engine_threads: threads that speak to Pixeltable; its own pool is 15 connections, so keep below that.
+        query_timeout: seconds that Postgres may spend on one statement.
+        drain_deadline: seconds that running streams are given at a stop.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="PXT_FLIGHT_", frozen=True, extra="ignore")
+
+    home: Path
+    host: str = "127.0.0.1"
+    flight_port: Port = 8815
+    http_port: Port = 8000
+    public_url: str | None = None
+    engine_threads: Annotated[int, Field(ge=1, le=12)] = 4
+    query_timeout: Annotated[float, Field(gt=0)] = 300.0
+    drain_deadline: Annotated[float, Field(ge=0)] = 30.0
+
+    @property
+    def state_dir(self) -> Path:
+        """Our own folder in the home: the ready file and the owner's key. Mode 0700."""
+        return self.home / "pxt_flight"
+
+    def environment(self) -> dict[str, str]:
+        """These settings as environment variables, for a child process."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        return {f"PXT_FLIGHT_{name.upper()}": str(value) for name, value in values.items()}
+
+
+def prepare_home(home: Path) -> Path:
+    """Make the home and our private folder in it, and answer its absolute path.
+
+    The folder `pxt_flight` is 0700 even where the embedded Postgres opens the home around it (as root it does).
+
+    Raises:
+        ConnectError: `home_unusable`, where the folder cannot be made or written.
+    """
+    home = home.expanduser().absolute()
+    state = home / "pxt_flight"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        state.mkdir(mode=stat.S_IRWXU, exist_ok=True)
+        state.chmod(stat.S_IRWXU)
+        writable = os.access(home, os.W_OK | os.X_OK) and os.access(state, os.W_OK | os.X_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise error(
+            "home_unusable",
+            "The Pixeltable home cannot be written.",
+            hint="Name a folder that you may write, with --home or PXT_FLIGHT_HOME.",
+        )
+    return home
