@@ -1,0 +1,1 @@
+"""The data plane: Arrow Flight and Flight SQL."""
