@@ -7,7 +7,7 @@
     ├── PermissionDeniedError    the key may not do this
     ├── StaleTicketError         a ticket that cannot be read any more; ask for a new one
     ├── UnavailableError         try again later
-    ├── ConnectError             (client) no server answered
+    ├── ConnectError             no server answered, or none could be started
     └── ServerError              a fault of ours, logged under its request id
 
 A code is a promise: it is never renamed. Names that Pixeltable already gives (`COLUMN_NOT_FOUND`) are kept as they are, ours are in
@@ -25,7 +25,7 @@ class PxtFlightError(Exception):
         code: stable name of what went wrong, one of `CODES`.
         message: one sentence, without paths, SQL of ours or keys.
         hint: what to do about it.
-        where: the place, for example `{"table": "films", "column": "scor"}` or `{"line": 1, "column": 8}`.
+        where: the place, for example `{"table": "films", "column": "scor"}` or `{"line": 1, "character": 8}`.
         request_id: the id under which the server logged the case.
     """
 
@@ -103,7 +103,7 @@ class UnavailableError(PxtFlightError):
 
 
 class ConnectError(PxtFlightError):
-    """No server answered; raised by the client only."""
+    """No server answered, or none could be started; never sent over a wire."""
 
     http_status = 503
 
@@ -118,10 +118,13 @@ CODES: dict[str, type[PxtFlightError]] = {
     "sql_unsupported": InvalidRequestError,
     "type_unsupported": InvalidRequestError,
     "TYPE_MISMATCH": InvalidRequestError,
+    "INVALID_EXPRESSION": InvalidRequestError,
     "INVALID_ARGUMENT": InvalidRequestError,
+    "method_not_allowed": InvalidRequestError,
     "INVALID_CONFIGURATION": InvalidRequestError,
     "UNSUPPORTED_OPERATION": InvalidRequestError,
     "media_unreadable": InvalidRequestError,
+    "route_not_found": NotFoundError,
     "TABLE_NOT_FOUND": NotFoundError,
     "COLUMN_NOT_FOUND": NotFoundError,
     "FUNCTION_NOT_FOUND": NotFoundError,
@@ -135,7 +138,10 @@ CODES: dict[str, type[PxtFlightError]] = {
     "timeout": UnavailableError,
     "connect_failed": ConnectError,
     "home_unusable": ConnectError,
+    "home_in_use": ConnectError,
     "port_in_use": ConnectError,
+    "address_unusable": ConnectError,
+    "start_failed": ConnectError,
     "pixeltable_unsupported": ConnectError,
     "INTERNAL_ERROR": ServerError,
 }

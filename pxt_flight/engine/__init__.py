@@ -1,0 +1,1 @@
+"""All that speaks to Pixeltable; the only package that imports it."""

@@ -1,0 +1,167 @@
+"""Connections to Pixeltable's Postgres through ADBC: COPY streamed into Arrow, each query in a snapshot of its own."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import adbc_driver_postgresql.dbapi as adbc
+import pyarrow as pa
+from adbc_driver_manager import Error as AdbcError
+
+from pxt_flight.errors import PxtFlightError, error
+
+# About 8 ms of stream each, and a server that holds 7 MB for any number of rows (the default of 16 MiB holds 40).
+BATCH_BYTES = 1 << 20
+
+
+class SnapshotReader:
+    """One connection inside of a read-only transaction; returned to its pool by `close`."""
+
+    def __init__(self, pool: "ConnectionPool", connection: Any) -> None:
+        self._pool = pool
+        self._connection = connection
+        self._cursor: Any = None
+        self._lock = threading.Lock()
+
+    def exists(self, statement: str) -> bool:
+        """Whether a statement yields any row."""
+        with _clean_errors(), self._connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchone() is not None
+
+    def read(self, statement: str) -> pa.RecordBatchReader:
+        """Start a statement; its rows stream in batches of about `BATCH_BYTES`."""
+        with _clean_errors():
+            self._cursor = self._connection.cursor()
+            # COPY is ADBC's only way that streams: a statement with parameters of its own would be read whole.
+            self._cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(BATCH_BYTES)})
+            self._cursor.execute(statement)
+            return self._cursor.fetch_record_batch()
+
+    def batches(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        """The batches of `read`, with errors of Postgres made ours."""
+        while True:
+            with _clean_errors():
+                try:
+                    batch = reader.read_next_batch()
+                except StopIteration:
+                    return
+            yield batch
+
+    def close(self, *, finished: bool = True) -> None:
+        """End the transaction. `finished=False` (an error, a client that left) stops Postgres and drops the connection."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if not finished and self._cursor is not None:
+            with suppress(AdbcError, OSError):
+                self._cursor.adbc_cancel()
+        with suppress(AdbcError, OSError):
+            if self._cursor is not None:
+                self._cursor.close()
+        self._pool.give_back(connection, reusable=finished)
+
+
+class ConnectionPool:
+    """Idle ADBC connections, each a read-only session with time limits.
+
+    Args:
+        uri: libpq's connection URI.
+        timeout: seconds a statement may take.
+        idle: how many unused connections are kept.
+    """
+
+    def __init__(self, uri: str, *, timeout: float, idle: int = 4) -> None:
+        self._uri = uri
+        self._timeout = timeout
+        self._idle_limit = idle
+        self._idle: list[Any] = []
+        self._lock = threading.Lock()
+
+    def join_snapshot(self, snapshot: str) -> SnapshotReader:
+        """A connection in a read-only transaction that sees an exported snapshot; its exporter must still be open.
+
+        Raises:
+            UnavailableError: Postgres takes no further connection.
+        """
+        with _clean_errors():
+            connection = self._take()
+            try:
+                _run(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                _run(connection, f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+            except BaseException:
+                self.give_back(connection, reusable=False)
+                raise
+        return SnapshotReader(self, connection)
+
+    def give_back(self, connection: Any, *, reusable: bool) -> None:
+        """Take a connection back; one that is not reusable, or one too many, is closed."""
+        with suppress(AdbcError, OSError):
+            _run(connection, "COMMIT" if reusable else "ROLLBACK")
+            with self._lock:
+                if reusable and len(self._idle) < self._idle_limit:
+                    self._idle.append(connection)
+                    return
+        with suppress(AdbcError, OSError):
+            connection.close()
+
+    def close(self) -> None:
+        """Close the unused connections."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            with suppress(AdbcError, OSError):
+                connection.close()
+
+    def _take(self) -> Any:
+        while True:
+            with self._lock:
+                if not self._idle:
+                    break
+                connection = self._idle.pop()
+            try:
+                _run(connection, "SELECT 1")
+            except (AdbcError, OSError):  # Postgres was restarted meanwhile
+                with suppress(AdbcError, OSError):
+                    connection.close()
+            else:
+                return connection
+        # autocommit: ADBC's default holds a transaction open between queries, which blocks every schema change of a table read once.
+        connection = adbc.connect(self._uri, autocommit=True)
+        milliseconds = int(self._timeout * 1000)
+        _run(connection, f"SET statement_timeout = {milliseconds}")
+        _run(connection, f"SET idle_in_transaction_session_timeout = {milliseconds}")
+        _run(connection, "SET default_transaction_read_only = on")
+        return connection
+
+
+def _run(connection: Any, statement: str) -> None:
+    # Not cursor.execute: ADBC wraps that in COPY (...), which takes queries only.
+    with connection.cursor() as cursor:
+        cursor.adbc_statement.set_sql_query(statement)
+        cursor.adbc_statement.execute_update()
+
+
+@contextmanager
+def _clean_errors() -> Iterator[None]:
+    """Postgres' errors quote the statement; say what they mean instead."""
+    try:
+        yield
+    except (AdbcError, pa.ArrowException, OSError) as fault:
+        raise _meaning(getattr(fault, "sqlstate", None) or "", str(fault)) from fault
+
+
+def _meaning(sqlstate: str, text: str) -> PxtFlightError:
+    if sqlstate == "57014" or "statement timeout" in text or "canceling statement" in text:
+        return error(
+            "timeout", "The query took longer than the server allows.", hint="Ask for fewer rows, or raise PXT_FLIGHT_QUERY_TIMEOUT."
+        )
+    if sqlstate.startswith("22") or "out of range" in text:
+        return error("INVALID_ARGUMENT", "A value of the query is out of range.")
+    if sqlstate in ("42P01", "42703") or "does not exist" in text:
+        return error("ticket_stale", "The table was changed or dropped while the query began.", hint="Run the query again.")
+    if sqlstate.startswith(("08", "53", "57")) or "connection" in text.lower():
+        return error("unavailable", "The store takes no connection now.", hint="Try again.")
+    return error("INTERNAL_ERROR", "The store could not answer the query.")

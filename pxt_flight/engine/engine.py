@@ -1,0 +1,189 @@
+"""The engine: one Pixeltable store, a few threads that speak to it, and the streams that come out."""
+
+import logging
+import os
+import queue
+import re
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, suppress
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+import pixeltable as pxt
+import pyarrow as pa
+from pixeltable import exceptions as pxt_errors
+
+from pxt_flight.engine import catalog, scan
+from pxt_flight.engine.adbc import ConnectionPool
+from pxt_flight.engine.scan import Request, Scan, Stream
+from pxt_flight.engine.seam import probe
+from pxt_flight.engine.seam.store import libpq_uri
+from pxt_flight.errors import CODES, PxtFlightError, error
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+_PATH_LIKE = re.compile(r"/\w|\\\w|://")
+_BATCHES_AHEAD = 2
+
+
+class Engine:
+    """A Pixeltable store, opened.
+
+    Pixeltable keeps a runtime (catalog cache, connection) per thread and 15 connections in all, so everything runs on a fixed pool
+    of long-lived threads; the methods may be called from any thread, but not from within an event loop.
+
+    Args:
+        threads: how many threads speak to Pixeltable; below 15.
+        query_timeout: seconds that Postgres may spend on a statement.
+    """
+
+    def __init__(self, *, threads: int = 4, query_timeout: float = 300.0) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="engine")
+        self._seam, self.slow_because = _load_seam()
+        self.store_uri = libpq_uri()
+        self._pool = ConnectionPool(self.store_uri, timeout=query_timeout)
+
+    def disable_copy(self, reason: str) -> None:
+        """Read through `cursor()` from now on: slower, and right whatever this Pixeltable does inside."""
+        log.warning("the fast read is off: %s", reason)
+        self._seam, self.slow_because = None, reason
+
+    def list_tables(self, directory: str = "", *, recursive: bool = True) -> list[str]:
+        """See `catalog.list_tables`."""
+        return self._run(lambda: catalog.list_tables(directory, recursive=recursive))
+
+    def plan(self, request: Request) -> Scan:
+        """Bind a request to the live table: its schema, and the version that a ticket will read.
+
+        Raises:
+            PxtFlightError: the request is at fault.
+        """
+        return self._run(lambda: scan.bind(request, self._seam))
+
+    def stream(self, request: Request, version: int, *, tier: scan.Tier | None = None) -> Stream:
+        """Start reading a request as of a version of its table.
+
+        Args:
+            request: what to read.
+            version: what `plan` found.
+            tier: insist on a tier, for tests; default the fastest that is right.
+
+        Raises:
+            PxtFlightError: the request is at fault, or its table or version is gone.
+        """
+        return self._run(lambda: self._open(request, version, tier))
+
+    def close(self) -> None:
+        """Stop the threads and close the connections; streams that still run are cut off."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._pool.close()
+
+    def _open(self, request: Request, version: int, tier: scan.Tier | None) -> Stream:
+        bound = scan.bind(request, self._seam)
+        if bound.has_versions and bound.version != version:
+            bound = scan.bind(request, self._seam, version=version)
+        if tier != "cursor" and self._seam:
+            stream = scan.open_copy(bound, self._seam, self._pool)
+            if stream is None and bound.has_versions:
+                # A write came in between, or the plan is not pure SQL; the pinned table tells which.
+                bound = scan.bind(request, self._seam, version=version)
+                stream = scan.open_copy(bound, self._seam, self._pool)
+            if stream is not None:
+                return stream
+        if tier == "copy":
+            raise error("INTERNAL_ERROR", "The query is not known to the copy tier.")
+        # cursor() opens its transaction by itself: only a pinned table is sure to be the ticket's version then.
+        pinned = scan.bind(request, self._seam, version=version) if bound.has_versions else bound
+        return Stream(pinned.schema, self._cursor_batches(pinned), "cursor")
+
+    def _cursor_batches(self, bound: Scan) -> Iterator[pa.RecordBatch]:
+        """Batches that an engine thread makes, at most `_BATCHES_AHEAD` ahead of who takes them."""
+        ready: queue.Queue[pa.RecordBatch | BaseException | None] = queue.Queue(_BATCHES_AHEAD)
+        stopped = threading.Event()
+
+        def offer(item: pa.RecordBatch | BaseException | None) -> None:
+            while not stopped.is_set():
+                with suppress(queue.Full):
+                    ready.put(item, timeout=0.2)
+                    return
+
+        def produce() -> None:
+            try:
+                with closing(scan.cursor_batches(bound)) as batches:
+                    for batch in batches:
+                        offer(batch)
+                        if stopped.is_set():
+                            return
+                offer(None)
+            except BaseException as fault:  # noqa: BLE001  # handed to the thread that reads the stream
+                offer(fault)
+
+        produced = self._threads.submit(produce)
+        try:
+            while (item := _next(ready, produced)) is not None:
+                if isinstance(item, BaseException):
+                    raise _translated(item) from item
+                yield item
+        finally:
+            stopped.set()
+
+    def _run(self, work: Callable[[], T]) -> T:
+        try:
+            return self._threads.submit(work).result()
+        except PxtFlightError:
+            raise
+        except Exception as fault:
+            raise _translated(fault) from fault
+
+
+def open_engine(home: Path, *, threads: int = 4, query_timeout: float = 300.0) -> Engine:
+    """Open the Pixeltable store in a home (its embedded Postgres is started if need be).
+
+    Raises:
+        ConnectError: `pixeltable_unsupported`, or `home_unusable` where the store cannot be opened.
+    """
+    probe.check_version()
+    os.environ["PIXELTABLE_HOME"] = str(home)
+    try:
+        pxt.init()
+    except Exception as fault:
+        log.exception("Pixeltable could not open its store")
+        raise error("home_unusable", "Pixeltable could not open its store.", hint="Its log is in the folder logs of the home.") from fault
+    return Engine(threads=threads, query_timeout=query_timeout)
+
+
+def _load_seam() -> tuple[ModuleType | None, str | None]:
+    missing = probe.missing_parts()
+    if missing:
+        return None, f"this Pixeltable lacks {', '.join(missing)}"
+    # Imported here only: where parts are missing, the import itself would fail.
+    from pxt_flight.engine.seam import plan
+
+    return plan, None
+
+
+def _next(ready: "queue.Queue[pa.RecordBatch | BaseException | None]", produced: "Future[None]") -> pa.RecordBatch | BaseException | None:
+    while True:
+        try:
+            return ready.get(timeout=1)
+        except queue.Empty:
+            if produced.cancelled():
+                return error("unavailable", "The server is stopping.", hint="Try again.")
+
+
+def _translated(fault: BaseException) -> BaseException:
+    """Pixeltable's error as ours: its stable code, and its first line where that names no path."""
+    if isinstance(fault, PxtFlightError):
+        return fault
+    if not isinstance(fault, pxt_errors.Error):
+        log.error("unexpected", exc_info=fault)
+        return error("INTERNAL_ERROR", "The server could not answer.")
+    if fault.is_retryable:
+        return error("unavailable", "The table is being written.", hint="Try again.")
+    name = fault.error_code.name
+    line = str(fault).split("\n", 1)[0]
+    said = f"Pixeltable: {line}" if not _PATH_LIKE.search(line) else "Pixeltable could not answer the query."
+    return error(name if name in CODES else "UNSUPPORTED_OPERATION", said)

@@ -1,0 +1,390 @@
+"""A scalar SQL expression -> a Pixeltable expression, node by node from an allow-list; nothing is ever evaluated as code.
+
+Pixeltable compares what SQL refuses (`id = 'x'` is silently false, `isin` drops what does not fit), so both sides are held against each
+other here first, and a constant takes the type of the column beside it, as in Postgres.
+"""
+
+import datetime as dt
+import math
+import operator
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import pixeltable.functions as pxtf
+from sqlglot import exp
+
+from pxt_flight.engine.types import parse_type
+from pxt_flight.errors import PxtFlightError, error
+
+INT64 = range(-(2**63), 2**63)
+NUMERIC = frozenset({"Int", "Float"})
+COMPARABLE = NUMERIC | {"String", "Bool", "Timestamp", "Date", "UUID"}
+AGGREGATES: dict[type[exp.Expression], tuple[Any, frozenset[str]]] = {
+    exp.Sum: (pxtf.sum, NUMERIC),
+    exp.Avg: (pxtf.mean, NUMERIC),
+    exp.Min: (pxtf.min, COMPARABLE - {"Bool", "UUID"}),
+    exp.Max: (pxtf.max, COMPARABLE - {"Bool", "UUID"}),
+}
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A value of the statement or of its parameters; it has no type until it stands beside a column."""
+
+    value: Any
+
+
+Operand = Any  # a Pixeltable expression, or a Constant
+
+
+def kind_of(operand: Operand) -> str:
+    """The name of the Pixeltable type of an expression."""
+    return parse_type(str(operand.col_type)).name
+
+
+def refuse(node: exp.Expression, what: str | None = None) -> PxtFlightError:
+    """The error for SQL that is valid but not served."""
+    return error(
+        "sql_unsupported",
+        f"{what or _named(node)} is not served.",
+        hint="Served: columns, comparisons, AND OR NOT, IN, BETWEEN, IS NULL, LIKE with % at the ends, + - *, count sum avg min max.",
+        where=position(node),
+    )
+
+
+def _named(node: Any) -> str:
+    if isinstance(node, exp.Func):
+        return f"The function {(node.name if isinstance(node, exp.Anonymous) else node.sql_name()).lower()}"
+    return f"The expression {type(node).__name__.upper()}"
+
+
+def position(node: exp.Expression) -> dict[str, Any]:
+    """Where a node begins in the statement, as `{"offset": characters}`; `sql.py` makes line and column of it."""
+    starts = [found.meta["start"] for found in node.find_all(exp.Identifier, exp.Literal, exp.Parameter) if "start" in found.meta]
+    return {"offset": min(starts)} if starts else {}
+
+
+class ExpressionBuilder:
+    """Builds Pixeltable expressions over the columns of one table.
+
+    Args:
+        columns: lower-case name -> column reference.
+        table_names: the names that may stand before a column (the table's, or its alias).
+        parameters: values for `$1`, `$2`, ...
+    """
+
+    def __init__(self, columns: Mapping[str, Any], table_names: frozenset[str], parameters: Sequence[Any]) -> None:
+        self._columns = columns
+        self._table_names = table_names
+        self._parameters = parameters
+        self.used_parameters: set[int] = set()
+
+    def build(self, node: exp.Expression) -> Operand:
+        """The expression of a node, or a `Constant`.
+
+        Raises:
+            PxtFlightError: the node is not served, names an unknown column, or compares what cannot be compared.
+        """
+        rule = _RULES.get(type(node))
+        # What the parser says beside the parts we know (a `negate`, an `escape`) must never be lost.
+        if rule is None or any(value for part, value in node.args.items() if part not in _PARTS.get(type(node), _OPERANDS)):
+            raise refuse(node)
+        operand = rule(self, node)
+        return ~operand if node.args.get("negate") else operand
+
+    def predicate(self, node: exp.Expression) -> Operand:
+        """Like `build`, for a condition: a Bool expression or a constant True or False."""
+        operand = self.build(node)
+        value = operand.value if isinstance(operand, Constant) else None
+        if isinstance(operand, Constant) and not isinstance(value, bool):
+            raise error("TYPE_MISMATCH", "A condition must be true or false.", where=position(node))
+        if not isinstance(operand, Constant) and kind_of(operand) != "Bool":
+            raise error("TYPE_MISMATCH", f"A condition must be of type Bool, not {kind_of(operand)}.", where=position(node))
+        return operand
+
+    def constant(self, node: exp.Expression) -> Any:
+        """The value of a node that must be a constant."""
+        operand = self.build(node)
+        if not isinstance(operand, Constant):
+            raise refuse(node, "A column in this place")
+        return operand.value
+
+    def _column(self, node: exp.Column) -> Operand:
+        qualifier = ".".join(part.name.lower() for part in node.parts[:-1])
+        if qualifier and qualifier not in self._table_names:
+            raise error("TABLE_NOT_FOUND", f"The statement names no table {qualifier}.", where=position(node))
+        name = node.name.lower()
+        if name not in self._columns:
+            close = get_close_matches(name, self._columns, n=1)
+            raise error(
+                "COLUMN_NOT_FOUND",
+                f"There is no column {name}.",
+                hint=f"Did you mean {close[0]}?" if close else "list the columns with: select * from the table limit 0",
+                where={"column": name} | position(node),
+            )
+        return self._columns[name]
+
+    def _literal(self, node: exp.Literal) -> Constant:
+        if node.is_string:
+            return Constant(_text(node.this, node))
+        if set(node.this) <= set("0123456789"):
+            return Constant(int(node.this))
+        return Constant(float(node.this))
+
+    def _parameter(self, node: exp.Parameter) -> Constant:
+        index = int(node.name) if node.name.isdigit() else 0
+        if not 1 <= index <= len(self._parameters):
+            raise error(
+                "INVALID_ARGUMENT",
+                f"The statement has parameter ${node.name}, but {len(self._parameters)} values came with it.",
+                hint='Pass them in order: db.sql("... where score > $1", [8]).',
+                where=position(node),
+            )
+        self.used_parameters.add(index)
+        value = self._parameters[index - 1]
+        return Constant(_text(value, node) if isinstance(value, str) else value)
+
+    def _negative(self, node: exp.Neg) -> Operand:
+        operand = self.build(node.this)
+        if isinstance(operand, Constant) and _is_number(operand.value):
+            return Constant(-operand.value)
+        if isinstance(operand, Constant) or kind_of(operand) not in NUMERIC:
+            raise error("TYPE_MISMATCH", "Only a number can be negative.", where=position(node))
+        return operand * -1
+
+    def _typed_constant(self, node: exp.Cast) -> Constant:
+        """`date '2024-01-01'` and `'2024-01-01'::timestamptz`; a cast of a column is not served."""
+        kind = _CAST_TYPES.get(node.to.this)
+        value = self.constant(node.this)
+        if kind is None or node.to.expressions:
+            raise refuse(node, f"A cast to {node.to.sql('postgres')}")
+        return Constant(_as_type(value, kind, node))
+
+    def _logic(self, node: exp.And | exp.Or) -> Operand:
+        left, right = self.predicate(node.this), self.predicate(node.expression)
+        absorbing = isinstance(node, exp.Or)
+        for side, other in ((left, right), (right, left)):
+            if isinstance(side, Constant):
+                return side if side.value is absorbing else other
+        return left | right if absorbing else left & right
+
+    def _not(self, node: exp.Not) -> Operand:
+        operand = self.predicate(node.this)
+        return Constant(not operand.value) if isinstance(operand, Constant) else ~operand
+
+    def _comparison(self, node: Any) -> Operand:
+        return self._compare(_COMPARISONS[type(node)], self.build(node.this), self.build(node.expression), node)
+
+    def _between(self, node: exp.Between) -> Operand:
+        operand = self.build(node.this)
+        low = self._compare(operator.ge, operand, self.build(node.args["low"]), node)
+        high = self._compare(operator.le, operand, self.build(node.args["high"]), node)
+        if isinstance(low, Constant) or isinstance(high, Constant):
+            raise refuse(node, "BETWEEN over constants only")
+        return low & high
+
+    def _compare(self, compare: Callable[[Any, Any], Any], left: Operand, right: Operand, node: exp.Expression) -> Operand:
+        if isinstance(left, Constant) and isinstance(right, Constant):
+            # WHERE 1 = 0 is how tools ask for the columns of a statement.
+            if not (_is_number(left.value) and _is_number(right.value)):
+                raise refuse(node, "A comparison of constants other than numbers")
+            return Constant(compare(left.value, right.value))
+        if isinstance(left, Constant):
+            return compare(_as_type(left.value, _comparable(right, node), node), right)
+        if isinstance(right, Constant):
+            return compare(left, _as_type(right.value, _comparable(left, node), node))
+        kinds = {_comparable(left, node), _comparable(right, node)}
+        if len(kinds) > 1 and not kinds <= NUMERIC and not kinds <= {"Date", "Timestamp"}:
+            raise error("TYPE_MISMATCH", f"{' and '.join(sorted(kinds))} cannot be compared.", where=position(node))
+        return compare(left, right)
+
+    def _in(self, node: exp.In) -> Operand:
+        operand = self.build(node.this)
+        if isinstance(operand, Constant):
+            raise refuse(node, "IN with a constant on its left")
+        kind = _comparable(operand, node)
+        values = [_as_type(self.constant(item), kind, item) for item in node.expressions]
+        if kind == "Int" and not all(isinstance(value, int) for value in values):
+            raise error("TYPE_MISMATCH", "IN over an Int column takes whole numbers.", where=position(node))
+        return operand.isin([float(value) for value in values] if kind == "Float" else values)
+
+    def _is(self, node: exp.Is) -> Operand:
+        operand = self.build(node.this)
+        if not isinstance(node.expression, exp.Null) or isinstance(operand, Constant):
+            raise refuse(node, "IS with anything but NULL, after anything but a column,")
+        return operand == None  # noqa: E711  # Pixeltable's own way to say IS NULL
+
+    def _like(self, node: exp.Like) -> Operand:
+        operand, pattern = self.build(node.this), self.constant(node.expression)
+        if isinstance(operand, Constant) or kind_of(operand) != "String" or not isinstance(pattern, str):
+            raise error("TYPE_MISMATCH", "LIKE compares a String column with a pattern.", where=position(node))
+        core = pattern[pattern.startswith("%") : len(pattern) - (pattern.endswith("%") and len(pattern) > 1)]
+        if set(core) & set("%_\\"):
+            raise refuse(node, "LIKE with a wildcard that is not % at an end")
+        if pattern in ("%", "%%"):
+            return operand == operand  # true for all but NULL, as LIKE '%' is
+        if pattern.startswith("%"):
+            return pxtf.string.contains(operand, core) if pattern.endswith("%") else pxtf.string.endswith(operand, core)
+        return pxtf.string.startswith(operand, core) if pattern.endswith("%") else operand == core
+
+    def _arithmetic(self, node: Any) -> Operand:
+        left, right = self.build(node.this), self.build(node.expression)
+        for side in (left, right):
+            if not (_is_number(side.value) if isinstance(side, Constant) else kind_of(side) in NUMERIC):
+                raise error("TYPE_MISMATCH", "Arithmetic takes numbers.", where=position(node))
+        compute = _ARITHMETIC[type(node)]
+        if isinstance(left, Constant) and isinstance(right, Constant):
+            return Constant(compute(left.value, right.value))
+        return compute(*(_as_type(side.value, "Float", node) if isinstance(side, Constant) else side for side in (left, right)))
+
+    def _count(self, node: exp.Count) -> Operand:
+        if isinstance(node.this, exp.Star):
+            return pxtf.count(1)
+        operand = self._aggregated(node)
+        return pxtf.count(1 if isinstance(operand, Constant) else operand)
+
+    def _aggregate(self, node: Any) -> Operand:
+        function, kinds = AGGREGATES[type(node)]
+        operand = self._aggregated(node)
+        if isinstance(operand, Constant) or kind_of(operand) not in kinds:
+            kind = "a constant" if isinstance(operand, Constant) else f"type {kind_of(operand)}"
+            raise error("TYPE_MISMATCH", f"{node.sql_name().lower()} cannot be taken of {kind}.", where=position(node))
+        return function(operand)
+
+    def _aggregated(self, node: Any) -> Operand:
+        if node.this.find(exp.AggFunc):
+            raise refuse(node, "An aggregate of an aggregate")
+        if isinstance(node.this, exp.Distinct):
+            raise refuse(node, f"{node.sql_name().lower()}(DISTINCT ...)")
+        operand = self.build(node.this)
+        if isinstance(operand, Constant) and operand.value is None:
+            raise refuse(node, f"{node.sql_name().lower()} of NULL")
+        return operand
+
+
+_COMPARISONS: dict[type[exp.Expression], Callable[[Any, Any], Any]] = {
+    exp.EQ: operator.eq,
+    exp.NEQ: operator.ne,
+    exp.LT: operator.lt,
+    exp.LTE: operator.le,
+    exp.GT: operator.gt,
+    exp.GTE: operator.ge,
+}
+# Not / and %: Postgres divides integers to integers, Pixeltable to floats.
+_ARITHMETIC: dict[type[exp.Expression], Callable[[Any, Any], Any]] = {exp.Add: operator.add, exp.Sub: operator.sub, exp.Mul: operator.mul}
+_CAST_TYPES = {
+    exp.DataType.Type.DATE: "Date",
+    exp.DataType.Type.TIMESTAMP: "Timestamp",
+    exp.DataType.Type.TIMESTAMPTZ: "Timestamp",
+    exp.DataType.Type.UUID: "UUID",
+}
+_RULES: dict[type[exp.Expression], Callable[[ExpressionBuilder, Any], Operand]] = {
+    exp.Column: ExpressionBuilder._column,
+    exp.Literal: ExpressionBuilder._literal,
+    exp.RawString: lambda _, node: Constant(_text(node.this, node)),
+    exp.Boolean: lambda _, node: Constant(bool(node.this)),
+    exp.Null: lambda _, __: Constant(None),
+    exp.Parameter: ExpressionBuilder._parameter,
+    exp.Paren: lambda builder, node: builder.build(node.this),
+    exp.Neg: ExpressionBuilder._negative,
+    exp.Cast: ExpressionBuilder._typed_constant,
+    exp.And: ExpressionBuilder._logic,
+    exp.Or: ExpressionBuilder._logic,
+    exp.Not: ExpressionBuilder._not,
+    exp.Between: ExpressionBuilder._between,
+    exp.In: ExpressionBuilder._in,
+    exp.Is: ExpressionBuilder._is,
+    exp.Like: ExpressionBuilder._like,
+    exp.Count: ExpressionBuilder._count,
+    **dict.fromkeys(_COMPARISONS, ExpressionBuilder._comparison),
+    **dict.fromkeys(_ARITHMETIC, ExpressionBuilder._arithmetic),
+    **dict.fromkeys(AGGREGATES, ExpressionBuilder._aggregate),
+}
+
+_OPERANDS = frozenset({"this", "expression"})
+_PARTS: dict[type[exp.Expression], frozenset[str]] = {
+    exp.Column: frozenset({"this", "table", "db", "catalog"}),
+    exp.Literal: frozenset({"this", "is_string"}),
+    exp.Cast: frozenset({"this", "to"}),
+    exp.Between: frozenset({"this", "low", "high", "negate"}),
+    exp.In: frozenset({"this", "expressions", "negate"}),
+    exp.Is: _OPERANDS | {"negate"},
+    exp.Like: _OPERANDS | {"negate"},
+    exp.Count: frozenset({"this", "big_int"}),
+}
+
+
+def _comparable(operand: Operand, node: exp.Expression) -> str:
+    kind = kind_of(operand)
+    if kind not in COMPARABLE:
+        raise error(
+            "TYPE_MISMATCH", f"A value of type {kind} cannot be compared.", hint="IS NULL can be asked of it.", where=position(node)
+        )
+    return kind
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _text(value: str, node: exp.Expression) -> str:
+    # Postgres has no NUL in text; a lone surrogate has no UTF-8.
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise error("INVALID_ARGUMENT", "A text holds a character that cannot be stored (NUL or half of a pair).", where=position(node))
+    return value
+
+
+def _as_type(value: Any, kind: str, node: exp.Expression) -> Any:
+    """The constant as the type of the column beside it, as Postgres reads an untyped literal."""
+    if value is None:
+        raise error("TYPE_MISMATCH", "Nothing equals NULL.", hint="Use IS NULL or IS NOT NULL.", where=position(node))
+    try:
+        converted = _CONVERSIONS[kind](value)
+    except (ValueError, OverflowError):
+        converted = None
+    if converted is None:
+        raise error("TYPE_MISMATCH", f"{value!r:.40} does not compare with a column of type {kind}.", where=position(node))
+    return converted
+
+
+def _number(value: Any, node: exp.Expression | None = None) -> Any:
+    """A number that Postgres can hold beside a column: int64, or a finite float."""
+    if isinstance(value, str):
+        value = int(value) if value.strip().lstrip("+-").isdigit() else float(value)
+    if not _is_number(value):
+        return None
+    if isinstance(value, int) and value not in INT64:
+        raise error("INVALID_ARGUMENT", "A whole number does not fit into 64 bits.", where=position(node) if node else None)
+    return value if math.isfinite(value) else None
+
+
+def _timestamp(value: Any) -> dt.datetime | None:
+    if isinstance(value, str):
+        value = dt.datetime.fromisoformat(value.strip())
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        value = dt.datetime.combine(value, dt.time())
+    if not isinstance(value, dt.datetime):
+        return None
+    # Without a zone it is UTC: on the wire every timestamp is, whatever the server's own zone.
+    return value if value.tzinfo else value.replace(tzinfo=dt.UTC)
+
+
+def _date(value: Any) -> dt.date | None:
+    if isinstance(value, dt.datetime):
+        return None
+    return dt.date.fromisoformat(value.strip()) if isinstance(value, str) else value if isinstance(value, dt.date) else None
+
+
+_BOOLEANS = {"t": True, "true": True, "f": False, "false": False}
+_CONVERSIONS: dict[str, Callable[[Any], Any]] = {
+    "Int": _number,
+    "Float": _number,
+    "String": lambda value: value if isinstance(value, str) else None,
+    "Bool": lambda value: value if isinstance(value, bool) else _BOOLEANS.get(str(value).lower()),
+    "Timestamp": _timestamp,
+    "Date": _date,
+    "UUID": lambda value: value if isinstance(value, uuid.UUID) else uuid.UUID(value) if isinstance(value, str) else None,
+}

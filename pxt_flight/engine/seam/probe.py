@@ -1,0 +1,61 @@
+"""Is this the Pixeltable we know? The supported range, and the private parts that `plan` relies on."""
+
+import importlib
+import importlib.metadata
+
+from pxt_flight.errors import error
+
+# The range of pyproject.toml; a release within it may still move private parts, which `missing_parts` finds.
+MINIMUM, BELOW = (0, 7, 21), (0, 8)
+
+# module -> the names, dotted inside of it, that `plan` uses.
+_PARTS: dict[str, tuple[str, ...]] = {
+    "pixeltable": (
+        "Query._create_query_plan",
+        "Query._from_clause_tbl_versions",
+        "Query.referenced_tbl_ids",
+    ),
+    "pixeltable.exec": (
+        "CachePrefetchNode",
+        "CellReconstructionNode",
+        "SqlAggregationNode._create_stmt",
+        "SqlScanNode._create_stmt",
+    ),
+    "pixeltable.exprs": ("ColumnRef", "ColumnPropertyRef.Property.CELLMD"),
+    "pixeltable.runtime": ("get_runtime",),
+    "pixeltable.catalog.catalog": ("Catalog.begin_xact",),
+    "pixeltable.env": ("Env.get", "Env.db_url"),
+}
+
+
+def check_version(version: str | None = None) -> None:
+    """Refuse a Pixeltable outside of the supported range.
+
+    Args:
+        version: the version to judge; default the installed one.
+
+    Raises:
+        ConnectError: `pixeltable_unsupported`.
+    """
+    version = version or importlib.metadata.version("pixeltable")
+    numbers = tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
+    if not MINIMUM <= numbers < BELOW:
+        raise error(
+            "pixeltable_unsupported",
+            f"Pixeltable {version} is not supported.",
+            hint="Install a supported one: pip install 'pixeltable>=0.7.21,<0.8'.",
+        )
+
+
+def missing_parts() -> list[str]:
+    """The private names that this Pixeltable does not have; empty where all are in their place."""
+    missing = []
+    for module, names in _PARTS.items():
+        for name in names:
+            try:
+                part = importlib.import_module(module)
+                for attribute in name.split("."):
+                    part = getattr(part, attribute)
+            except (ImportError, AttributeError):
+                missing.append(f"{module}.{name}")
+    return missing

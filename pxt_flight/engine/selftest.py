@@ -1,0 +1,112 @@
+"""The start-up self-test of the seam: a scratch table with every type the fast tier serves, read by both tiers and compared.
+
+It runs when this Pixeltable meets this home for the first time; its result is remembered by versions in our folder.
+"""
+
+import datetime as dt
+import json
+import logging
+import uuid
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pixeltable as pxt
+import pixeltable.functions as pxtf
+import pyarrow as pa
+from PIL import Image
+
+from pxt_flight import __version__
+from pxt_flight.engine.engine import Engine
+from pxt_flight.engine.scan import Request
+
+log = logging.getLogger(__name__)
+_DIRECTORY = "pxt_flight_selftest"
+_SCHEMA: dict[str, Any] = {
+    "i": pxt.Int,
+    "f": pxt.Float | None,
+    "s": pxt.String | None,
+    "b": pxt.Bool | None,
+    "t": pxt.Timestamp | None,
+    "d": pxt.Date | None,
+    "u": pxt.UUID | None,
+    "j": pxt.Json | None,
+    "m": pxt.Image | None,
+}
+_QUERIES = (
+    "SELECT * FROM {table} ORDER BY i",
+    "SELECT m, i + 1 AS n, s FROM {table} WHERE s = '50%' OR s LIKE '%:%' OR f IS NULL ORDER BY i DESC",
+    "SELECT b, count(*) AS n, sum(i) AS total, avg(f) AS mean FROM {table} WHERE i > 0 GROUP BY b ORDER BY 2, 3",
+    "SELECT computed FROM {table} WHERE i < 0",
+)
+
+
+def verify_copy(engine: Engine, state_dir: Path) -> None:
+    """Prove that the `copy` tier equals `cursor()` with this Pixeltable, or switch it off.
+
+    Args:
+        engine: the opened store; its fast tier is disabled where the proof fails.
+        state_dir: our folder in the home, where the proof is remembered.
+    """
+    if engine.slow_because:
+        log.warning("the fast read is off: %s", engine.slow_because)
+        return
+    proof = state_dir / "selftest.json"
+    versions = {name: version(name) for name in ("pixeltable", "adbc-driver-postgresql", "pyarrow")} | {"pxt-flight": __version__}
+    if proof.exists() and json.loads(proof.read_text()) == versions:
+        return
+    try:
+        difference = _difference(engine, state_dir)
+    except Exception:
+        log.exception("the self-test could not be run")
+        difference = "the self-test could not be run"
+    if difference:
+        engine.disable_copy(difference)
+        return
+    proof.write_text(json.dumps(versions))
+
+
+def _difference(engine: Engine, folder: Path) -> str | None:
+    """What the two tiers answer differently, or None."""
+    name = f"{_DIRECTORY}.t{uuid.uuid4().hex[:8]}"
+    picture = folder / "selftest.png"
+    Image.new("RGB", (8, 6), "teal").save(picture)
+    pxt.create_dir(_DIRECTORY, if_exists="ignore")
+    try:
+        table = pxt.create_table(name, _SCHEMA)
+        table.add_computed_column(computed=pxtf.string.len(table.s))
+        table.insert(_rows(str(picture)))
+        for template in _QUERIES:
+            request = Request(template.format(table=name), media="bytes")
+            fast, slow = (_read(engine, request, tier) for tier in ("copy", "cursor"))
+            if not fast.equals(slow):
+                return f"the tiers differ on: {template}"
+        return None
+    finally:
+        # With whatever an earlier start left behind when it was killed.
+        pxt.drop_dir(_DIRECTORY, force=True, if_not_exists="ignore")
+        picture.unlink(missing_ok=True)
+
+
+def _read(engine: Engine, request: Request, tier: Any) -> pa.Table:
+    stream = engine.stream(request, engine.plan(request).version, tier=tier)
+    return pa.Table.from_batches(list(stream.batches), stream.schema)
+
+
+def _rows(picture: str) -> list[dict[str, Any]]:
+    moment = dt.datetime(2024, 2, 29, 12, 30, 0, 123456, tzinfo=dt.UTC)
+    full = {
+        "f": 0.1,
+        "s": "50%",
+        "b": True,
+        "t": moment,
+        "d": moment.date(),
+        "u": uuid.UUID(int=7),
+        "j": {"a": [1, None, "é"]},
+        "m": picture,
+    }
+    return [
+        {"i": 2**62, **full},
+        {"i": 1, **full, "f": float("inf"), "s": "it's :x \\ $1 %% 🙂\n", "b": False, "j": []},
+        {"i": -1, **dict.fromkeys(full, None)},
+    ]
