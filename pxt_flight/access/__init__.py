@@ -1,0 +1,1 @@
+"""Who asks, and what they may: keys, principals, and the signer of tickets."""

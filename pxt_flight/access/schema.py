@@ -1,0 +1,55 @@
+"""Our tables in Pixeltable's own Postgres, in a schema of their own: one backup, and replicas share them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from pxt_flight.errors import error
+
+# Any constant of ours: two servers that start at once take turns.
+_LOCK = 0x7078_7466_6C74
+
+_DDL = """
+CREATE SCHEMA IF NOT EXISTS pxt_flight;
+REVOKE ALL ON SCHEMA pxt_flight FROM PUBLIC;
+CREATE TABLE IF NOT EXISTS pxt_flight.secrets (
+    name text PRIMARY KEY,
+    value bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE IF NOT EXISTS pxt_flight.keys (
+    id uuid PRIMARY KEY,
+    key_hash bytea UNIQUE NOT NULL,
+    name text NOT NULL,
+    permissions text[] NOT NULL,
+    tables text[] NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    revoked_at timestamptz
+);
+"""
+
+
+@contextmanager
+def open_schema(uri: str) -> Iterator["psycopg.Connection[tuple[Any, ...]]"]:
+    """A transaction in which our tables exist, and no other server changes them.
+
+    Args:
+        uri: libpq's connection URI of Pixeltable's Postgres.
+
+    Raises:
+        ConnectError: `home_unusable`, where the schema cannot be made (a managed Postgres without CREATE).
+    """
+    try:
+        with psycopg.connect(uri) as connection:
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+            connection.execute(_DDL)
+            yield connection
+    except psycopg.Error:
+        # Its text may quote the URI.
+        raise error(
+            "home_unusable",
+            "The schema pxt_flight cannot be made in Pixeltable's Postgres.",
+            hint="The database user needs CREATE on the database, once.",
+        ) from None

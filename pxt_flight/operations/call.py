@@ -1,0 +1,30 @@
+"""What the server knows of a call beside its arguments."""
+
+from dataclasses import dataclass
+
+from pxt_flight.access.principals import Principal
+from pxt_flight.engine.engine import Engine
+from pxt_flight.errors import error
+from pxt_flight.public_api import find_operation
+
+
+@dataclass(frozen=True)
+class Call:
+    """Who calls, and the engine that answers."""
+
+    principal: Principal
+    engine: Engine
+
+    def require(self, name: str, table: str | None = None) -> None:
+        """Check that the caller may run an operation, on a table where it names one.
+
+        Raises:
+            PermissionDeniedError: the key lacks the permission.
+            NotFoundError: it has it, but not for this table: a name that one may not see does not exist.
+        """
+        operation = find_operation(name)
+        if self.principal.may(operation, table):
+            return
+        if not self.principal.may(operation):
+            raise error("permission_denied", f"This key may not {operation.permission}.", hint="Ask the owner for a key that may.")
+        raise error("TABLE_NOT_FOUND", f"There is no table {table}.", where={"table": table})
