@@ -1,0 +1,26 @@
+"""The data plane as a process: `python -m pxt_flight.flight`, started by the supervisor."""
+
+import logging
+import os
+import sys
+
+from pxt_flight import plane
+
+
+def main(channel: plane.Channel) -> None:
+    """Open the store, serve until told to stop, and drain."""
+    settings = channel.settings
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    os.environ.setdefault("PIXELTABLE_VERBOSITY", "0")
+    # Imported here: the channel must own stdout before Pixeltable can print to it.
+    from pxt_flight.flight.startup import start
+
+    server, engine, owner_key = start(settings)
+    channel.on_stop(lambda: server.drain(settings.drain_deadline))
+    channel.ready(port=server.port, key=owner_key)
+    server.wait()
+    engine.close()
+
+
+if __name__ == "__main__":
+    sys.exit(plane.run(main))

@@ -1,0 +1,91 @@
+"""What the bytes of a descriptor or ticket ask for.
+
+Three kinds arrive on the same wire: a Flight SQL message (a protobuf Any), SQL as plain text, and the JSON body of the operation `query`.
+"""
+
+import datetime as dt
+import decimal
+import json
+import uuid
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.flight as fl
+from pydantic import ValidationError
+
+from pxt_flight.engine.scan import Request
+from pxt_flight.errors import error
+from pxt_flight.public_api import Operation, find_operation
+
+_DEFAULT_MEDIA = Request("").media
+
+
+def plain_request(command: bytes, media: str | None) -> Request:
+    """The request of a command that is SQL text, or the JSON body of `query`.
+
+    Args:
+        command: the bytes.
+        media: the caller's media mode, where the body names none.
+
+    Raises:
+        InvalidRequestError: it is neither.
+    """
+    try:
+        text = command.decode()
+    except UnicodeDecodeError:
+        raise error("INVALID_ARGUMENT", "The command is neither SQL, JSON nor a Flight SQL message.") from None
+    if not text.lstrip().startswith("{"):
+        return Request(text, (), media or _DEFAULT_MEDIA)
+    body = arguments(find_operation("query"), command)
+    chosen = body["media"] if b'"media"' in command else media or _DEFAULT_MEDIA
+    return Request(body["sql"], tuple(body["parameters"] or ()), chosen)
+
+
+def path_request(path: list[bytes], media: str | None) -> Request:
+    """The scan of a table that a path descriptor names: one element, or one per part."""
+    name = "/".join(part.decode(errors="replace") for part in path).replace('"', '""')
+    return Request(f'SELECT * FROM "{name}"', (), media or _DEFAULT_MEDIA)  # noqa: S608  # our own parser reads it, and no other
+
+
+def arguments(operation: Operation, body: bytes) -> dict[str, Any]:
+    """The arguments of an operation, read from a JSON body and checked against its declaration.
+
+    Raises:
+        InvalidRequestError: `INVALID_ARGUMENT`, naming the field at fault.
+    """
+    try:
+        checked = operation.request_model.model_validate(json.loads(body or b"{}"))
+    except ValidationError as fault:
+        first = fault.errors(include_url=False, include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise error("INVALID_ARGUMENT", f"{operation.name}: {name or 'the body'}: {first['msg']}", where={"argument": name}) from None
+    except (ValueError, RecursionError):
+        raise error("INVALID_ARGUMENT", f"{operation.name}: the body is not valid JSON.") from None
+    return dict(checked)
+
+
+def bound_parameters(reader: fl.MetadataRecordBatchReader) -> tuple[Any, ...]:
+    """The values of one row of parameters, as a client binds them to a prepared statement.
+
+    Raises:
+        InvalidRequestError: more than one row, or a value that is not a scalar.
+    """
+    table = reader.read_all()
+    if table.num_rows != 1:
+        raise error("INVALID_ARGUMENT", f"One row of parameters is served, not {table.num_rows}.", hint="Run the query once per row.")
+    return tuple(_plain(value) for value in _first_row(table))
+
+
+def _first_row(table: pa.Table) -> list[Any]:
+    return [column[0].as_py() for column in table.columns]
+
+
+def _plain(value: Any) -> str | int | float | bool | None:
+    """A parameter as JSON has it; dates, times and ids as text, which takes the type of the column beside it."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, dt.datetime | dt.date):
+        return value.isoformat()
+    if isinstance(value, uuid.UUID | decimal.Decimal):
+        return str(value)
+    raise error("INVALID_ARGUMENT", f"A parameter of type {type(value).__name__} is not served.")

@@ -1,0 +1,35 @@
+"""How the data plane comes up: the store, the keys, the self-test, the port."""
+
+from pxt_flight.access.grants import Signer
+from pxt_flight.access.keys import ensure_owner_key, load_key_ring, load_secret
+from pxt_flight.access.schema import open_schema
+from pxt_flight.config import Settings
+from pxt_flight.engine.engine import Engine, open_engine
+from pxt_flight.engine.selftest import verify_copy
+from pxt_flight.errors import error
+from pxt_flight.flight.server import FlightServer
+from pxt_flight.flight.tickets import TicketOffice
+
+
+def start(settings: Settings) -> tuple[FlightServer, Engine, str]:
+    """Bring the data plane up; answers the server, its engine and the key of the local owner.
+
+    Raises:
+        ConnectError: `pixeltable_unsupported`, `home_unusable` or `port_in_use`.
+    """
+    engine = open_engine(settings.home, threads=settings.engine_threads, query_timeout=settings.query_timeout)
+    verify_copy(engine, settings.state_dir)
+    with open_schema(engine.store_uri) as connection:
+        owner_key = ensure_owner_key(connection, settings.state_dir)
+        keys = load_key_ring(connection)
+        office = TicketOffice(Signer(load_secret(connection, "ticket")))
+    try:
+        server = FlightServer(f"grpc://{settings.host}:{settings.flight_port}", engine=engine, keys=keys, office=office)
+    except OSError:
+        engine.close()
+        raise error(
+            "port_in_use",
+            f"Port {settings.flight_port} on {settings.host} cannot be listened on.",
+            hint="Another server may hold it: choose another with --flight-port, 0 for a free one.",
+        ) from None
+    return server, engine, owner_key

@@ -1,0 +1,63 @@
+"""Our errors as Flight's, and the one wrapper around every handler: no traceback and no path ever leaves the server.
+
+pyarrow sends the whole traceback, with file paths, for any exception that is not a `FlightError`; so nothing else is let through. There is
+no Flight error for NOT_FOUND or INVALID_ARGUMENT without one, so those go as UNKNOWN with our code in front of the message. The full error
+travels as JSON in `extra_info`, which our own client reads.
+"""
+
+import functools
+import logging
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import pyarrow.flight as fl
+
+from pxt_flight import errors
+from pxt_flight.errors import PxtFlightError
+
+F = TypeVar("F", bound=Callable[..., Any])
+log = logging.getLogger(__name__)
+
+_FLIGHT_ERRORS: dict[type[PxtFlightError], type[fl.FlightError]] = {
+    errors.UnauthenticatedError: fl.FlightUnauthenticatedError,
+    errors.PermissionDeniedError: fl.FlightUnauthorizedError,
+    errors.UnavailableError: fl.FlightUnavailableError,
+    errors.ServerError: fl.FlightInternalError,
+}
+
+
+def flight_error(fault: BaseException) -> fl.FlightError:
+    """The Flight error that a client is sent; anything unforeseen is logged under an id, and only the id is sent."""
+    if isinstance(fault, fl.FlightError):
+        return fault
+    if not isinstance(fault, PxtFlightError) or isinstance(fault, errors.ServerError):
+        request_id = uuid.uuid4().hex[:12]
+        log.error("request %s failed", request_id, exc_info=fault)
+        fault = errors.error(
+            "INTERNAL_ERROR", "The server could not answer.", hint=f"Its log says why, under {request_id}.", request_id=request_id
+        )
+    if fault.code == "timeout":
+        return fl.FlightTimedOutError(str(fault), extra_info=fault.to_json())
+    return _FLIGHT_ERRORS.get(type(fault), fl.FlightServerError)(str(fault), extra_info=fault.to_json())
+
+
+def guarded(handler: F) -> F:
+    """Wrap a handler of the server: whatever it raises becomes a `flight_error`."""
+
+    @functools.wraps(handler)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return handler(*args, **kwargs)
+        except Exception as fault:  # noqa: BLE001  # the border: everything is translated, the unforeseen is logged
+            raise flight_error(fault) from None
+
+    return wrapper  # type: ignore[return-value]  # the same signature
+
+
+def guarded_stream(items: Iterator[Any]) -> Iterator[Any]:
+    """Like `guarded`, for the items that a handler yields after it returned."""
+    try:
+        yield from items
+    except Exception as fault:  # noqa: BLE001
+        raise flight_error(fault) from None
