@@ -1,0 +1,1 @@
+"""The control plane: HTTP, in a process of its own."""

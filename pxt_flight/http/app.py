@@ -1,0 +1,87 @@
+"""The control plane's application. Every error leaves it as a problem of RFC 9457 with the fields of `PxtFlightError`."""
+
+import json
+import logging
+from http import HTTPStatus
+from uuid import uuid4
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+import pxt_flight
+from pxt_flight.errors import PxtFlightError, error
+
+PROBLEM_JSON = "application/problem+json"
+
+_log = logging.getLogger(__name__)
+
+
+def create_app() -> FastAPI:
+    """Make the application. It has no documentation pages: FastAPI's own load scripts from a public network."""
+    app = FastAPI(title="pxt-flight", version=pxt_flight.__version__, openapi_url=None, docs_url=None, redoc_url=None)
+    app.add_api_route("/healthz", health, methods=["GET"])
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(PxtFlightError, _failed)
+    app.add_exception_handler(Exception, _crashed)
+    return app
+
+
+async def health() -> dict[str, str]:
+    """Say that this process answers. Asks nothing of Pixeltable, so it stays cheap and needs no key."""
+    return {"status": "ok", "version": pxt_flight.__version__}
+
+
+def problem(failure: PxtFlightError, *, status: int | None = None, headers: dict[str, str] | None = None) -> Response:
+    """Make the RFC 9457 response of an error.
+
+    Args:
+        failure: the error; one without a request id is given one.
+        status: the HTTP status; that of the error's class by default.
+        headers: further headers of the response.
+    """
+    status = status or failure.http_status
+    failure.request_id = failure.request_id or uuid4().hex
+    body = {
+        "type": "about:blank",  # RFC 9457, section 4.2.1: the title is then the status phrase
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": failure.message,
+        "code": failure.code,
+        "hint": failure.hint,
+        "where": failure.where,
+        "retryable": failure.retryable,
+        "request_id": failure.request_id,
+    }
+    return Response(json.dumps(body), status_code=status, headers=headers, media_type=PROBLEM_JSON)
+
+
+async def _refused(request: Request, failure: Exception) -> Response:
+    """What the router itself refuses: an unknown path or method."""
+    assert isinstance(failure, HTTPException)
+    if failure.status_code == HTTPStatus.NOT_FOUND:
+        refusal = error("route_not_found", "There is nothing at this path.", where={"path": request.url.path})
+    elif failure.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        refusal = error("method_not_allowed", "This path does not take this method.", where={"method": request.method})
+    else:
+        refusal = error("INVALID_ARGUMENT", str(failure.detail))
+    return problem(refusal, status=failure.status_code, headers=dict(failure.headers or {}))
+
+
+async def _invalid(_request: Request, failure: Exception) -> Response:
+    assert isinstance(failure, RequestValidationError)
+    first = failure.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return problem(error("INVALID_ARGUMENT", f"{place}: {first['msg']}", where={"field": place}))
+
+
+async def _failed(_request: Request, failure: Exception) -> Response:
+    assert isinstance(failure, PxtFlightError)
+    return problem(failure)
+
+
+async def _crashed(_request: Request, failure: Exception) -> Response:
+    request_id = uuid4().hex
+    _log.error("Request %s failed.", request_id, exc_info=failure)
+    return problem(error("INTERNAL_ERROR", "The server made a mistake.", hint="Its log has this request id.", request_id=request_id))
