@@ -1,1 +1,60 @@
+"""Pixeltable tables, usable from anywhere at Arrow speed.
+
+import pxt_flight as pf
+
+db = pf.connect(home=".demo")
+db.sql("select title, rating from photos where rating > $1", [4]).to_polars()
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from pxt_flight.errors import (
+    ConnectError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    PxtFlightError,
+    ServerError,
+    StaleTicketError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+
+if TYPE_CHECKING:
+    from pxt_flight.client.database import Database, connect
+    from pxt_flight.client.result import Result
+    from pxt_flight.client.table import Table
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "ConnectError",
+    "Database",
+    "InvalidRequestError",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "PxtFlightError",
+    "Result",
+    "ServerError",
+    "StaleTicketError",
+    "Table",
+    "UnauthenticatedError",
+    "UnavailableError",
+    "__version__",
+    "connect",
+]
+
+# The client brings pyarrow, 40 MB that the server's supervisor has no use for: imported when it is asked for.
+_CLIENT = {
+    "Database": "pxt_flight.client.database",
+    "Result": "pxt_flight.client.result",
+    "Table": "pxt_flight.client.table",
+    "connect": "pxt_flight.client.database",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _CLIENT:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_CLIENT[name]), name)

@@ -1,0 +1,73 @@
+"""One real server on one real Pixeltable store for the whole session; tests share the store and make tables of their own in it."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pxt_flight as pf
+from pxt_flight import postgres
+from pxt_flight.config import Settings
+from pxt_flight.registration import Server
+from pxt_flight.server import running_server
+
+TREE = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A Pixeltable home that this process may use too; its Postgres is stopped by pid at the end.
+
+    Pixeltable takes one home per process, so all tests that import it share this one.
+    """
+    home = tmp_path_factory.mktemp("store")
+    # This tree, wherever the interpreter's own installation points.
+    os.environ |= {"PIXELTABLE_HOME": str(home), "PIXELTABLE_VERBOSITY": "0", "PYTHONPATH": str(TREE)}
+    yield home
+    if postmaster := postgres.find(home):
+        postmaster.identity.send(signal.SIGINT)
+        assert postmaster.identity.wait(30)
+
+
+@pytest.fixture(scope="session")
+def server(store: Path) -> Iterator[Server]:
+    """A server on the store, on free ports."""
+    with running_server(Settings(home=store, flight_port=0, http_port=0)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def pxt(server: Server) -> Any:
+    """Pixeltable itself on the same store: what every answer is compared with."""
+    import pixeltable
+
+    pixeltable.init()
+    return pixeltable
+
+
+@pytest.fixture
+def db(server: Server) -> Iterator[pf.Database]:
+    """Our client, connected as the owner."""
+    with pf.connect(server.flight_uri, key=server.key) as db:
+        yield db
+
+
+@pytest.fixture
+def make_table(pxt: Any, request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
+    """Make a table that is dropped after the test: `make_table(schema, rows, **options)`."""
+    made: list[str] = []
+
+    def make(schema: dict[str, Any], rows: list[dict[str, Any]] | None = None, **options: Any) -> Any:
+        name = f"t{abs(hash(request.node.nodeid)) % 10**9}_{len(made)}"
+        table = pxt.create_table(name, schema, if_exists="replace", **options)
+        made.append(name)
+        if rows:
+            table.insert(rows)
+        return table
+
+    yield make
+    for name in made:
+        pxt.drop_table(name, force=True, if_not_exists="ignore")
