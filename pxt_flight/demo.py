@@ -1,6 +1,7 @@
 """`pxt-flight demo`: the main job on one machine, with nothing to set up."""
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -8,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,8 +35,8 @@ def run(home: Path, *, once: bool, images: Path | None) -> int:
         PxtFlightError: a part of it could not be started.
     """
     home = home.expanduser().absolute()
-    with _server(home) as server:
-        _make_tables(home, images)
+    with _ended_by_signals(), serving(home) as server:
+        make_tables(home, images)
         _show(server)
         if not once:
             _serve_notebook(home, server)
@@ -42,7 +44,7 @@ def run(home: Path, *, once: bool, images: Path | None) -> int:
 
 
 @contextlib.contextmanager
-def _server(home: Path) -> Iterator[Server]:
+def serving(home: Path) -> Iterator[Server]:
     """The server of the home: one that runs there already, or one of ours that ends with the demo."""
     if found := running(home):
         _say(f"Using the server that runs at {found.flight_uri}.")
@@ -55,7 +57,12 @@ def _server(home: Path) -> Iterator[Server]:
         stop(home)
 
 
-def _make_tables(home: Path, images: Path | None) -> None:
+def make_tables(home: Path, images: Path | None) -> None:
+    """Make the tables `photos` and `readings` in a home that a server of ours serves; what is there already stays.
+
+    Raises:
+        PxtFlightError: a table of that name is not the demo's, or the folder of pictures holds none.
+    """
     # After the server: the Postgres is then the server's, and ends with it.
     command = [sys.executable, "-P", "-m", "pxt_flight.engine.samples", str(home / "samples")]
     command += [str(images.expanduser().absolute())] if images else []
@@ -90,36 +97,46 @@ def _serve_notebook(home: Path, server: Server) -> None:
     port, token = _free_port(), secrets.token_urlsafe(16)
     url = f"http://127.0.0.1:{port}/lab/tree/01-quickstart.ipynb?token={token}"
     options = [f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}"]
-    options += ["--LabApp.default_url=/lab/tree/01-quickstart.ipynb", "--ServerApp.log_level=ERROR"]
+    options += ["--LabApp.default_url=/lab/tree/01-quickstart.ipynb"]
     options += [] if _has_display() else ["--no-browser"]
     options += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     command = [sys.executable, "-m", "jupyterlab", *options]
-    lab = subprocess.Popen(command, env=_lab_environment(home, server), start_new_session=True)  # noqa: S603 (our own interpreter)
+    environment = _lab_environment(home, server)
+    with (home / "jupyter" / "lab.log").open("wb") as log:
+        lab = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)  # noqa: S603 (our own interpreter)
     _say(f"JupyterLab: {url}\n\nCtrl-C ends the demo.")
-    with _terminable(), contextlib.suppress(KeyboardInterrupt):
+    try:
+        # Not lab.wait(): Go's runtime (ADBC's driver) and polars install handlers that restart a blocked system call, so that Ctrl-C
+        # would be noticed only when JupyterLab ends by itself.
+        while lab.poll() is None:
+            time.sleep(0.2)
+    finally:
+        lab.terminate()
         lab.wait()
-    lab.terminate()
-    lab.wait()
 
 
 def _lab_environment(home: Path, server: Server) -> dict[str, str]:
     """With the server's address and key, and everything that Jupyter writes kept out of the user's home."""
-    own = {
-        name: str(home / "jupyter" / name.lower())
-        for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-    }
-    own |= {f"JUPYTERLAB_{name}_DIR": str(home / "jupyter" / name.lower()) for name in ("SETTINGS", "WORKSPACES")}
+    folder = home / "jupyter"
+    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "npm_config_cache")
+    own = {name: str(folder / name.lower()) for name in (*names, "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")}
+    # No question about news over the first notebook of a new user.
+    page = folder / "jupyter_config_dir" / "labconfig" / "page_config.json"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(json.dumps({"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}))
     return os.environ | own | {"PXT_FLIGHT_URI": server.flight_uri, "PXT_FLIGHT_KEY": server.key}
 
 
 @contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends the demo like Ctrl-C, so that nothing is left running."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _ended_by_signals() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the demo as its end does: everything that it started is stopped."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        with contextlib.suppress(KeyboardInterrupt):
+            yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _child_error(text: str) -> PxtFlightError:

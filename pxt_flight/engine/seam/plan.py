@@ -15,6 +15,8 @@ from pixeltable.exprs import ColumnPropertyRef, ColumnRef
 from pixeltable.runtime import get_runtime
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
+from pxt_flight.engine.types import MEDIA_TYPES, parse_type
+
 # Not `postgresql.dialect()`: that is psycopg2's, which doubles every % of a literal (rows are lost silently).
 _DIALECT = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it without types
 
@@ -28,9 +30,8 @@ _SCALARS: dict[str, Any] = {
     "Date": sql.Date,
     "UUID": sql.Uuid,
 }
-_MEDIA = frozenset({"Image", "Video", "Audio", "Document"})
 # Cells that may refer to files: a media cell is its URL, a Json cell jsonb's own text.
-_OUTSIDE = _MEDIA | {"Json"}
+_OUTSIDE = MEDIA_TYPES | {"Json"}
 # Python wrappers around a scan that only decode cells; we decode them ourselves, or `undecodable` sends the query to cursor().
 _DECODERS = (CellReconstructionNode, CachePrefetchNode)
 # Exact classes, for a subclass may do more. (Joins and samples are SQL too; no query of ours makes them.)
@@ -99,7 +100,7 @@ def export_snapshot() -> str:
 
 def _typed(expression: Any, column: Any, *, is_scan: bool) -> Any | None:
     """The SQL column cast to what its Pixeltable type promises, or None where no rule is known to be right."""
-    kind = type_name(expression.col_type)
+    kind = parse_type(str(expression.col_type)).name
     if kind in _SCALARS:
         return sql.cast(column, _SCALARS[kind])
     # A cell with parts outside of the database is only known where it stands in its own column.
@@ -110,8 +111,8 @@ def _typed(expression: Any, column: Any, *, is_scan: bool) -> Any | None:
 
 def _doubts(expression: Any, column: Any, columns: list[Any], metadata: Any) -> Iterator[Any]:
     """Conditions under which a cell of this column is not what its SQL value says."""
-    kind = type_name(expression.col_type)
-    if kind in _MEDIA:
+    kind = parse_type(str(expression.col_type)).name
+    if kind in MEDIA_TYPES:
         # Remote objects are fetched by Pixeltable's file cache.
         yield sql.not_(column.startswith("file://", autoescape=True))
     if kind == "Json":
@@ -131,8 +132,3 @@ def _any_row(statement: Any, doubts: list[Any]) -> str | None:
 
 def _render(statement: Any) -> str:
     return str(statement.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
-
-
-def type_name(col_type: Any) -> str:
-    """The bare name of a Pixeltable type: `Array` of `Array[(3,), float32] | None`."""
-    return str(col_type).split("[", 1)[0].split(" |", 1)[0]
