@@ -143,9 +143,8 @@ def open_engine(home: Path, *, threads: int = 4, query_timeout: float = 300.0) -
     """Open the Pixeltable store in a home (its embedded Postgres is started if need be).
 
     Raises:
-        ConnectError: `pixeltable_unsupported`, or `home_unusable` where the store cannot be opened.
+        ConnectError: `home_unusable`, where the store cannot be opened.
     """
-    probe.check_version()
     os.environ["PIXELTABLE_HOME"] = str(home)
     try:
         pxt.init()

@@ -5,6 +5,7 @@ import os
 import sys
 
 from pxt_flight import plane
+from pxt_flight.engine.seam import probe
 
 
 def main(channel: plane.Channel) -> None:
@@ -12,6 +13,8 @@ def main(channel: plane.Channel) -> None:
     settings = channel.settings
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     os.environ.setdefault("PIXELTABLE_VERBOSITY", "0")
+    # Before the engine is imported: an unknown Pixeltable may fail in any way at that.
+    probe.check_version()
     # Imported here: the channel must own stdout before Pixeltable can print to it.
     from pxt_flight.flight.startup import start
 

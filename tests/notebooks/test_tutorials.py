@@ -1,6 +1,7 @@
 """The tutorials, cell by cell: nbval runs each notebook against a demo server and compares its outputs with the saved ones."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,14 +12,20 @@ import pytest
 from pxt_flight import demo
 from pxt_flight.registration import Server
 
-NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+TREE = Path(__file__).parents[2]
+NOTEBOOKS = sorted((TREE / "notebooks").glob("*.ipynb"))
 
 
 @pytest.fixture(scope="module")
-def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The demo's own server and tables, in a home of their own."""
-    home = tmp_path_factory.mktemp("demo")
-    os.environ["PYTHONPATH"] = str(NOTEBOOKS[0].parents[1])
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def demo_server(demo_folder: Path) -> Iterator[Server]:
+    """The demo's own server and tables, in the folder `.demo` of a folder of their own."""
+    home = demo_folder / ".demo"
+    os.environ["PYTHONPATH"] = str(TREE)
     with demo.serving(home) as server:
         demo.make_tables(home, None)
         yield server
@@ -32,3 +39,12 @@ def test_notebook(demo_server: Server, notebook: Path, tmp_path: Path) -> None:
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout
     assert demo_server.key not in notebook.read_text()
+
+
+def test_readme(demo_server: Server, demo_folder: Path) -> None:
+    """The README's first block prints exactly what stands below it."""
+    readme = (TREE / "README.md").read_text()
+    code, printed = re.search(r"```python\n(.*?)```\n```\n(.*?)```", readme, re.DOTALL).groups()
+    run = subprocess.run([sys.executable, "-c", code], cwd=demo_folder, capture_output=True, text=True, check=False)
+    assert (run.stdout, run.stderr) == (printed, "")
+    assert readme[: readme.index(printed) + len(printed)].count("\n") <= 25
