@@ -42,6 +42,7 @@ from typing import Any
 
 from pxt_flight.config import Settings
 from pxt_flight.errors import PxtFlightError, error
+from pxt_flight.trace import describe
 
 # What a plane is given beyond `drain_deadline` to close its files and connections, in seconds.
 LEAVE_MARGIN = 5.0
@@ -170,7 +171,7 @@ def run(main: Callable[[Channel], None]) -> int:
         if channel.reported:
             raise
         if not isinstance(failure, PxtFlightError):
-            _log.exception("A plane could not start.")
+            _log.error("A plane could not start: %s", describe(failure))
             failure = error("INTERNAL_ERROR", "A part of the server could not start.", hint="Its log on stderr says why.")
         channel.failed(failure)
         return START_FAILED

@@ -22,7 +22,6 @@ class SnapshotReader:
         self._pool = pool
         self._connection = connection
         self._cursor: Any = None
-        self._lock = threading.Lock()
 
     def exists(self, statement: str) -> bool:
         """Whether a statement yields any row."""
@@ -49,15 +48,19 @@ class SnapshotReader:
                     return
             yield batch
 
+    def cancel(self) -> None:
+        """Stop the statement that runs, from any thread; whoever reads gets an error."""
+        with suppress(AdbcError, OSError):
+            if self._cursor is not None:
+                self._cursor.adbc_cancel()
+
     def close(self, *, finished: bool = True) -> None:
-        """End the transaction. `finished=False` (an error, a client that left) stops Postgres and drops the connection."""
-        with self._lock:
-            connection, self._connection = self._connection, None
+        """End the transaction, on the thread that reads. `finished=False` (an error, a client that left) stops Postgres first."""
+        connection, self._connection = self._connection, None
         if connection is None:
             return
-        if not finished and self._cursor is not None:
-            with suppress(AdbcError, OSError):
-                self._cursor.adbc_cancel()
+        if not finished:
+            self.cancel()
         with suppress(AdbcError, OSError):
             if self._cursor is not None:
                 self._cursor.close()

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import pixeltable as pxt
 import pyarrow as pa
@@ -22,8 +22,10 @@ from pxt_flight.engine.scan import Request, Scan, Stream
 from pxt_flight.engine.seam import probe
 from pxt_flight.engine.seam.store import libpq_uri
 from pxt_flight.errors import CODES, PxtFlightError, error
+from pxt_flight.trace import describe
 
 T = TypeVar("T")
+Item: TypeAlias = "pa.RecordBatch | BaseException | None"  # a batch, a fault, the end
 log = logging.getLogger(__name__)
 _PATH_LIKE = re.compile(r"/\w|\\\w|://")
 _BATCHES_AHEAD = 2
@@ -97,14 +99,14 @@ class Engine:
             raise error("INTERNAL_ERROR", "The query is not known to the copy tier.")
         # cursor() opens its transaction by itself: only a pinned table is sure to be the ticket's version then.
         pinned = scan.bind(request, self._seam, version=version) if bound.has_versions else bound
-        return Stream(pinned.schema, self._cursor_batches(pinned), "cursor")
-
-    def _cursor_batches(self, bound: Scan) -> Iterator[pa.RecordBatch]:
-        """Batches that an engine thread makes, at most `_BATCHES_AHEAD` ahead of who takes them."""
-        ready: queue.Queue[pa.RecordBatch | BaseException | None] = queue.Queue(_BATCHES_AHEAD)
         stopped = threading.Event()
+        return Stream(pinned.schema, self._cursor_batches(pinned, stopped), "cursor", stopped.set)
 
-        def offer(item: pa.RecordBatch | BaseException | None) -> None:
+    def _cursor_batches(self, bound: Scan, stopped: threading.Event) -> Iterator[pa.RecordBatch]:
+        """Batches that an engine thread makes, at most `_BATCHES_AHEAD` ahead of who takes them."""
+        ready: queue.Queue[Item] = queue.Queue(_BATCHES_AHEAD)
+
+        def offer(item: Item) -> None:
             while not stopped.is_set():
                 with suppress(queue.Full):
                     ready.put(item, timeout=0.2)
@@ -123,7 +125,7 @@ class Engine:
 
         produced = self._threads.submit(produce)
         try:
-            while (item := _next(ready, produced)) is not None:
+            while (item := _next(ready, produced, stopped)) is not None:
                 if isinstance(item, BaseException):
                     raise _translated(item) from item
                 yield item
@@ -149,7 +151,7 @@ def open_engine(home: Path, *, threads: int = 4, query_timeout: float = 300.0) -
     try:
         pxt.init()
     except Exception as fault:
-        log.exception("Pixeltable could not open its store")
+        log.error("Pixeltable could not open its store: %s", describe(fault))
         raise error("home_unusable", "Pixeltable could not open its store.", hint="Its log is in the folder logs of the home.") from fault
     return Engine(threads=threads, query_timeout=query_timeout)
 
@@ -164,12 +166,12 @@ def _load_seam() -> tuple[ModuleType | None, str | None]:
     return plan, None
 
 
-def _next(ready: "queue.Queue[pa.RecordBatch | BaseException | None]", produced: "Future[None]") -> pa.RecordBatch | BaseException | None:
+def _next(ready: "queue.Queue[Item]", produced: "Future[None]", stopped: threading.Event) -> Item:
     while True:
         try:
-            return ready.get(timeout=1)
+            return ready.get(timeout=0.5)
         except queue.Empty:
-            if produced.cancelled():
+            if stopped.is_set() or produced.cancelled():
                 return error("unavailable", "The server is stopping.", hint="Try again.")
 
 
@@ -178,7 +180,6 @@ def _translated(fault: BaseException) -> BaseException:
     if isinstance(fault, PxtFlightError):
         return fault
     if not isinstance(fault, pxt_errors.Error):
-        log.error("unexpected", exc_info=fault)
         return error("INTERNAL_ERROR", "The server could not answer.")
     if fault.is_retryable:
         return error("unavailable", "The table is being written.", hint="Try again.")

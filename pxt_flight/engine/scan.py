@@ -7,7 +7,7 @@
 import json
 import math
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from types import ModuleType
 from typing import Any, Literal
@@ -58,12 +58,12 @@ class Scan:
 
 @dataclass(eq=False)  # by identity: the server keeps those that run in a set
 class Stream:
-    """Batches of a scan; whoever holds it must `close` it, also in the middle."""
+    """Batches of a scan. Closing the iterator of `batches` ends it; `cancel` makes it fail soon, and may be called from any thread."""
 
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
     tier: Tier
-    close: Callable[[], None] = field(default=lambda: None)
+    cancel: Callable[[], None]
 
 
 def table_of(request: Request) -> str:
@@ -131,7 +131,7 @@ def open_copy(scan: Scan, seam: ModuleType, pool: ConnectionPool) -> Stream | No
         snapshot.close(finished=False)
         raise
     batches = _copy_batches(scan, snapshot, reader)
-    return Stream(scan.schema, batches, "copy", close=lambda: snapshot.close(finished=False))
+    return Stream(scan.schema, batches, "copy", snapshot.cancel)
 
 
 def cursor_batches(scan: Scan) -> Generator[pa.RecordBatch, None, None]:

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -10,8 +11,8 @@ import pyarrow.flight as fl
 
 from pxt_flight.access.keys import KeyRing
 from pxt_flight.engine.engine import Engine
-from pxt_flight.engine.scan import Request, Scan, Stream
-from pxt_flight.errors import error
+from pxt_flight.engine.scan import Request, Stream
+from pxt_flight.errors import InvalidRequestError, error
 from pxt_flight.flight import messages, metadata
 from pxt_flight.flight.auth import MIDDLEWARE, AuthMiddlewareFactory, CallerMiddleware
 from pxt_flight.flight.commands import arguments, bound_parameters, path_request, plain_request
@@ -136,7 +137,7 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         with self._lock:
             late = list(self._streams)
         for stream in late:
-            stream.close()
+            stream.cancel()
         stopping.join()
 
     def _caller(self, context: fl.ServerCallContext) -> CallerMiddleware:
@@ -172,24 +173,29 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
     def _flights(self, caller: CallerMiddleware, found: list[str]) -> Iterator[fl.FlightInfo]:
         for table in found:
             request = path_request([table.encode()], "bytes")
-            planned: Scan = queries.plan_query(self._call(caller), request)
             descriptor = fl.FlightDescriptor.for_path(*table.split("/"))
-            yield _info(planned.schema, descriptor, self._office.ticket(caller.principal, request, planned.version))
+            try:
+                planned = queries.plan_query(self._call(caller), request)
+            except InvalidRequestError:  # a column of a type that is not served: it exists, but not as a whole
+                yield fl.FlightInfo(pa.schema([]), descriptor, [], -1, -1)
+            else:
+                yield _info(planned.schema, descriptor, self._office.ticket(caller.principal, request, planned.version))
 
     def _sent(self, stream: Stream) -> fl.FlightDataStream:
+        running = guarded_stream(self._watched(stream))
+        # The first batch now: errors of Postgres answer the call itself, and a generator that has begun is sure to clean up, even
+        # if the client leaves before it takes anything.
+        first = next(running, None)
+        return fl.GeneratorStream(stream.schema, chain([] if first is None else [first], running))
+
+    def _watched(self, stream: Stream) -> Iterator[pa.RecordBatch]:
         with self._lock:
             self._streams.add(stream)
-
-        def batches() -> Iterator[pa.RecordBatch]:
-            try:
-                yield from guarded_stream(stream.batches)
-            finally:
-                # Also where the client left: pyarrow closes the generator within a second.
-                stream.close()
-                with self._lock:
-                    self._streams.discard(stream)
-
-        return fl.GeneratorStream(stream.schema, batches())
+        try:
+            yield from stream.batches
+        finally:  # also where the client left: pyarrow closes the generator within a second
+            with self._lock:
+                self._streams.discard(stream)
 
 
 def _run(operation: Operation, call: Call, body: bytes) -> bytes:

@@ -15,6 +15,7 @@ import pyarrow.flight as fl
 
 from pxt_flight import errors
 from pxt_flight.errors import PxtFlightError
+from pxt_flight.trace import describe
 
 F = TypeVar("F", bound=Callable[..., Any])
 log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ def flight_error(fault: BaseException) -> fl.FlightError:
         return fault
     if not isinstance(fault, PxtFlightError) or isinstance(fault, errors.ServerError):
         request_id = uuid.uuid4().hex[:12]
-        log.error("request %s failed", request_id, exc_info=fault)
+        log.error("request %s failed: %s", request_id, describe(fault))
         fault = errors.error(
             "INTERNAL_ERROR", "The server could not answer.", hint=f"Its log says why, under {request_id}.", request_id=request_id
         )

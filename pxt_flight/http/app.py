@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 import pxt_flight
 from pxt_flight.errors import PxtFlightError, error
+from pxt_flight.trace import describe
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -83,5 +84,5 @@ async def _failed(_request: Request, failure: Exception) -> Response:
 
 async def _crashed(_request: Request, failure: Exception) -> Response:
     request_id = uuid4().hex
-    _log.error("Request %s failed.", request_id, exc_info=failure)
+    _log.error("Request %s failed: %s", request_id, describe(failure))
     return problem(error("INTERNAL_ERROR", "The server made a mistake.", hint="Its log has this request id.", request_id=request_id))
