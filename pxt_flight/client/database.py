@@ -51,7 +51,7 @@ class Database:
 
     def table(self, name: str) -> Table:
         """A table by its name: `films`, `dir.films` or `dir/films`. Whether it exists is asked when it is read."""
-        return Table(self, name.replace(".", "/"))
+        return Table(name.replace(".", "/"), self.sql)
 
     def __getitem__(self, name: str) -> Table:
         return self.table(name)

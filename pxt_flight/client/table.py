@@ -1,22 +1,18 @@
 """A table by its name."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 
 from pxt_flight.client.result import Result
 
-if TYPE_CHECKING:
-    from pxt_flight.client.database import Database
-
 
 class Table:
     """A table of a server; nothing is asked of the server until rows or the schema are."""
 
-    def __init__(self, database: "Database", name: str) -> None:
-        self._database = database
+    def __init__(self, name: str, run: Callable[..., Result]) -> None:
         self.name = name
+        self._run = run  # Database.sql
 
     def scan(
         self,
@@ -48,7 +44,7 @@ class Table:
         clauses += [f"WHERE {where}"] if where is not None else []
         clauses += [f"ORDER BY {order_by}"] if order_by is not None else []
         clauses += [f"LIMIT {int(limit)}"] if limit is not None else []
-        return self._database.sql("\n".join(clauses), media=media)
+        return self._run("\n".join(clauses), media=media)
 
     @property
     def schema(self) -> pa.Schema:
@@ -56,7 +52,7 @@ class Table:
         return self.scan(limit=0, media="bytes").schema
 
     def __repr__(self) -> str:
-        return f"Table({self.name!r}, {self._database.uri!r})"
+        return f"Table({self.name!r})"
 
 
 def quoted(name: str) -> str:
