@@ -1,6 +1,6 @@
 """The answer of a query: its schema at once, its rows when they are asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -61,7 +61,9 @@ class Result:
         Raises:
             InvalidRequestError: `INVALID_ARGUMENT`, it was taken already.
         """
-        return self._table.to_reader() if self._table is not None else self._take()
+        if self._table is not None:
+            return self._table.to_reader()
+        return pa.RecordBatchReader.from_batches(self.schema, self._batches(self._take()))
 
     def __arrow_c_schema__(self) -> object:
         return self.schema.__arrow_c_schema__()
@@ -73,6 +75,10 @@ class Result:
         rows = "not read yet" if self._table is None else f"{self._table.num_rows} rows"
         columns = ", ".join(f"{field.name}: {field.type}" for field in self.schema)
         return f"Result({rows}; {columns})"
+
+    def _batches(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        with translated(self._uri):
+            yield from reader
 
     def _take(self) -> pa.RecordBatchReader:
         if self._reader is None:

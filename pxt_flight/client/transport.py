@@ -58,4 +58,6 @@ def _ours(fault: Exception, uri: str) -> PxtFlightError:
         return error("connect_failed", f"No server answers at {uri}.", hint="Start one: pxt-flight serve --home DIR.")
     if isinstance(fault, fl.FlightTimedOutError):
         return error("timeout", "The server took too long.", hint="Ask for fewer rows.")
+    if "unavailable error" in str(fault):  # in the middle of a stream Arrow's reader knows no class for it
+        return error("unavailable", "The connection to the server was lost.", hint="Run the query again.")
     return error("INTERNAL_ERROR", str(fault).split(". Detail:")[0])

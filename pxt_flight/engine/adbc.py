@@ -22,6 +22,7 @@ class SnapshotReader:
         self._pool = pool
         self._connection = connection
         self._cursor: Any = None
+        self._cancelled = False
 
     def exists(self, statement: str) -> bool:
         """Whether a statement yields any row."""
@@ -41,15 +42,20 @@ class SnapshotReader:
     def batches(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         """The batches of `read`, with errors of Postgres made ours."""
         while True:
-            with _clean_errors():
-                try:
+            try:
+                with _clean_errors():
                     batch = reader.read_next_batch()
-                except StopIteration:
-                    return
+            except StopIteration:
+                return
+            except PxtFlightError:
+                if self._cancelled:
+                    raise error("unavailable", "The server is stopping.", hint="Try again.") from None
+                raise
             yield batch
 
     def cancel(self) -> None:
-        """Stop the statement that runs, from any thread; whoever reads gets an error."""
+        """Stop the statement that runs, from any thread; whoever reads is told that the server is stopping."""
+        self._cancelled = True
         with suppress(AdbcError, OSError):
             if self._cursor is not None:
                 self._cursor.adbc_cancel()

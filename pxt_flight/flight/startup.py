@@ -1,5 +1,8 @@
 """How the data plane comes up: the store, the keys, the self-test, the port."""
 
+import pyarrow as pa
+import pyarrow.flight as fl
+
 from pxt_flight.access.grants import Signer
 from pxt_flight.access.keys import ensure_owner_key, load_key_ring, load_secret
 from pxt_flight.access.schema import open_schema
@@ -25,7 +28,7 @@ def start(settings: Settings) -> tuple[FlightServer, Engine, str]:
         office = TicketOffice(Signer(load_secret(connection, "ticket")))
     try:
         server = FlightServer(f"grpc://{settings.host}:{settings.flight_port}", engine=engine, keys=keys, office=office)
-    except OSError:
+    except (OSError, pa.ArrowException, fl.FlightError):  # by pyarrow's version and platform
         engine.close()
         raise error(
             "port_in_use",
