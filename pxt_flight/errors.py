@@ -17,6 +17,11 @@ lower case. `CODES` is the one table from a code to its class; the class holds t
 import json
 from typing import Any, ClassVar
 
+# Bytes of UTF-8. All of an error travels in gRPC's trailers, three times over, and a client drops those above 8 KiB: a text that quotes a
+# name of the request must not grow with it.
+_MAX_TEXT = 400
+_MAX_PLACE = 200
+
 
 class PxtFlightError(Exception):
     """The base of every error that this package raises on purpose.
@@ -41,11 +46,14 @@ class PxtFlightError(Exception):
         where: dict[str, Any] | None = None,
         request_id: str | None = None,
     ) -> None:
+        message = _bounded(message, _MAX_TEXT)
         super().__init__(message)
         self.code = code
         self.message = message
-        self.hint = hint
-        self.where = where or {}
+        self.hint = hint and _bounded(hint, _MAX_TEXT)
+        self.where: dict[str, Any] = {
+            name: _bounded(value, _MAX_PLACE) if isinstance(value, str) else value for name, value in (where or {}).items()
+        }
         self.request_id = request_id
 
     def __str__(self) -> str:
@@ -61,7 +69,7 @@ class PxtFlightError(Exception):
             "retryable": self.retryable,
             "request_id": self.request_id,
         }
-        return json.dumps(fields).encode()
+        return json.dumps(fields, ensure_ascii=False).encode()
 
 
 class InvalidRequestError(PxtFlightError):
@@ -168,3 +176,9 @@ def from_json(body: bytes) -> PxtFlightError:
     kind = CODES.get(fields["code"], PxtFlightError)
     kept = {name: fields.get(name) for name in ("hint", "where", "request_id")}
     return kind(fields["code"], fields["message"], **kept)
+
+
+def _bounded(text: str, size: int) -> str:
+    """The text as valid Unicode (half of a surrogate pair, which JSON can name, becomes `?`) of at most so many bytes."""
+    encoded = text.encode(errors="replace")
+    return encoded.decode() if len(encoded) <= size else encoded[:size].decode(errors="ignore") + "..."

@@ -54,7 +54,7 @@ def translated(uri: str) -> Iterator[None]:
 def _ours(fault: Exception, uri: str) -> PxtFlightError:
     with suppress(ValueError):
         return from_json(getattr(fault, "extra_info", b"") or b"")
-    if isinstance(fault, fl.FlightUnavailableError | pa.ArrowInvalid):
+    if isinstance(fault, fl.FlightUnavailableError | pa.ArrowInvalid | pa.ArrowKeyError):
         return error("connect_failed", f"No server answers at {uri}.", hint="Start one: pxt-flight serve --home DIR.")
     if isinstance(fault, fl.FlightTimedOutError):
         return error("timeout", "The server took too long.", hint="Ask for fewer rows.")

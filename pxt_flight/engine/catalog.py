@@ -7,6 +7,9 @@ from pixeltable.exceptions import Error, NotFoundError, RequestError
 
 from pxt_flight.errors import error
 
+# Pixeltable looks versions up as bigint, and answers a longer number with an error of Postgres.
+_VERSION_DIGITS = 18
+
 
 def list_tables(directory: str = "", *, recursive: bool = True) -> list[str]:
     """The paths of the tables in a directory, with slashes, sorted.
@@ -30,17 +33,19 @@ def get_table(path: str) -> pxt.Table:
     Raises:
         NotFoundError: `TABLE_NOT_FOUND`, with the closest name as hint.
     """
+    bare, colon, version = path.partition(":")
     try:
-        return pxt.get_table(path)
+        if len(version) <= _VERSION_DIGITS:
+            return pxt.get_table(path)
     except (Error, ValueError):
-        bare, _, version = path.partition(":")
-        tables = list_tables()
-        if version and bare in tables:
-            raise error("TABLE_NOT_FOUND", f"Table {bare} has no version {version}.", where={"table": bare}) from None
-        close = get_close_matches(bare, tables, n=1, cutoff=0.5)
-        raise error(
-            "TABLE_NOT_FOUND",
-            f"There is no table {bare}.",
-            hint=f"Did you mean {close[0]}?" if close else "List the tables with db.tables().",
-            where={"table": bare},
-        ) from None
+        pass
+    tables = list_tables()
+    if colon and bare in tables:
+        raise error("TABLE_NOT_FOUND", f"Table {bare} has no version {version}.", where={"table": bare})
+    close = get_close_matches(bare, tables, n=1, cutoff=0.5)
+    raise error(
+        "TABLE_NOT_FOUND",
+        f"There is no table {bare}.",
+        hint=f"Did you mean {close[0]}?" if close else "List the tables with db.tables().",
+        where={"table": bare},
+    )

@@ -130,12 +130,17 @@ class ExpressionBuilder:
     def _literal(self, node: exp.Literal) -> Constant:
         if node.is_string:
             return Constant(_text(node.this, node))
-        if set(node.this) <= set("0123456789"):
-            return Constant(int(node.this))
-        return Constant(float(node.this))
+        try:
+            value = int(node.this) if node.this.isdecimal() else float(node.this)
+        except ValueError:  # `1e`, or more digits than Python converts
+            value = None
+        # 2**63 is the one number beyond int64 that may yet become one, by its minus.
+        if value is None or (isinstance(value, int) and value > INT64.stop):
+            raise error("INVALID_ARGUMENT", f"{node.this!r:.40} is not a number of 64 bits.", where=position(node))
+        return Constant(value)
 
     def _parameter(self, node: exp.Parameter) -> Constant:
-        index = int(node.name) if node.name.isdigit() else 0
+        index = int(node.name) if node.name.isdecimal() and len(node.name) < 6 else 0
         if not 1 <= index <= len(self._parameters):
             raise error(
                 "INVALID_ARGUMENT",
@@ -237,7 +242,10 @@ class ExpressionBuilder:
                 raise error("TYPE_MISMATCH", "Arithmetic takes numbers.", where=position(node))
         compute = _ARITHMETIC[type(node)]
         if isinstance(left, Constant) and isinstance(right, Constant):
-            return Constant(compute(left.value, right.value))
+            value = _number(compute(left.value, right.value), node)
+            if value is None:
+                raise error("INVALID_ARGUMENT", "A value of the query is out of range.", where=position(node))
+            return Constant(value)
         return compute(*(_as_type(side.value, "Float", node) if isinstance(side, Constant) else side for side in (left, right)))
 
     def _count(self, node: exp.Count) -> Operand:
@@ -369,7 +377,7 @@ def _timestamp(value: Any) -> dt.datetime | None:
     if not isinstance(value, dt.datetime):
         return None
     # Without a zone it is UTC: on the wire every timestamp is, whatever the server's own zone.
-    return value if value.tzinfo else value.replace(tzinfo=dt.UTC)
+    return value.astimezone(dt.UTC) if value.tzinfo else value.replace(tzinfo=dt.UTC)
 
 
 def _date(value: Any) -> dt.date | None:

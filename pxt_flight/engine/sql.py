@@ -22,6 +22,8 @@ from pxt_flight.engine.types import ColumnType, parse_type
 from pxt_flight.errors import PxtFlightError, error
 
 MAX_TEXT = 1 << 20  # characters of one statement
+MAX_ITEMS = 1600  # of a select list, as Postgres has columns; 5 s of planning
+MAX_KEYS = 64  # of ORDER BY or GROUP BY: Pixeltable's time grows with their square, 3,000 keys took two minutes
 _POSTGRES = Dialect.get_or_raise("postgres")
 _CLAUSES = {"expressions", "from_", "where", "group", "order", "limit", "offset", "distinct"}
 _AGGREGATES = (exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max)
@@ -92,6 +94,7 @@ def parse(text: str) -> Statement:
         for clause in tree.args.keys() - _CLAUSES:
             if tree.args[clause]:
                 raise refuse(tree, f"The clause {clause.strip('_').upper()}")
+        _check_size(tree)
         table = _table(tree)
         return Statement(text, tree, _path(table), table.alias.lower())
 
@@ -207,7 +210,7 @@ class _Selector:
     def _by_position_or_name(self, node: exp.Expression, items: list[tuple[str, Any]]) -> Any:
         """An item of the select list by its number or name, else any expression (Postgres' rule for ORDER BY)."""
         if isinstance(node, exp.Literal) and not node.is_string:
-            number = int(node.this) if node.this.isdigit() else 0
+            number = int(node.this) if node.this.isdecimal() and len(node.this) < 6 else 0
             if not 1 <= number <= len(items):
                 raise error("INVALID_ARGUMENT", f"The select list has no column {node.this}.", where=position(node))
             return items[number - 1][1]
@@ -298,6 +301,16 @@ def _positions(text: str) -> Iterator[None]:
             before = text[:offset]
             fault.where |= {"line": before.count("\n") + 1, "character": offset - before.rfind("\n")}
         raise
+
+
+def _check_size(tree: exp.Select) -> None:
+    if not tree.expressions:
+        raise error("sql_syntax", "The select list is empty.", where={"offset": 0})
+    if len(tree.expressions) > MAX_ITEMS:
+        raise error("sql_unsupported", f"The select list has more than {MAX_ITEMS} items.")
+    for clause in ("order", "group"):
+        if (found := tree.args.get(clause)) and len(found.expressions) > MAX_KEYS:
+            raise error("sql_unsupported", f"{clause.upper()} BY has more than {MAX_KEYS} keys.")
 
 
 def _table(tree: exp.Select) -> exp.Table:

@@ -5,7 +5,6 @@ Three kinds arrive on the same wire: a Flight SQL message (a protobuf Any), SQL 
 
 import datetime as dt
 import decimal
-import json
 import uuid
 from typing import Any
 
@@ -15,12 +14,25 @@ from pydantic import ValidationError
 
 from pxt_flight.engine.scan import Request
 from pxt_flight.errors import error
+from pxt_flight.flight import messages
 from pxt_flight.public_api import Operation, find_operation
 
 _DEFAULT_MEDIA = Request("").media
 
 
-def plain_request(command: bytes, media: str | None) -> Request:
+def unpacked(command: bytes | None) -> Any | None:
+    """The Flight SQL message that a command, ticket or body holds; None where it is anything else.
+
+    Raises:
+        InvalidRequestError: it says that it is one, and is not.
+    """
+    try:
+        return messages.unpack_any(command or b"")
+    except ValueError:
+        raise error("INVALID_ARGUMENT", "The Flight SQL message is damaged.") from None
+
+
+def plain_request(command: bytes | None, media: str | None) -> Request:
     """The request of a command that is SQL text, or the JSON body of `query`.
 
     Args:
@@ -31,13 +43,13 @@ def plain_request(command: bytes, media: str | None) -> Request:
         InvalidRequestError: it is neither.
     """
     try:
-        text = command.decode()
+        text = (command or b"").decode()
     except UnicodeDecodeError:
         raise error("INVALID_ARGUMENT", "The command is neither SQL, JSON nor a Flight SQL message.") from None
     if not text.lstrip().startswith("{"):
         return Request(text, (), media or _DEFAULT_MEDIA)
-    body = arguments(find_operation("query"), command)
-    chosen = body["media"] if b'"media"' in command else media or _DEFAULT_MEDIA
+    body = arguments(find_operation("query"), text.encode())
+    chosen = body["media"] if '"media"' in text else media or _DEFAULT_MEDIA
     return Request(body["sql"], tuple(body["parameters"] or ()), chosen)
 
 
@@ -54,13 +66,14 @@ def arguments(operation: Operation, body: bytes) -> dict[str, Any]:
         InvalidRequestError: `INVALID_ARGUMENT`, naming the field at fault.
     """
     try:
-        checked = operation.request_model.model_validate(json.loads(body or b"{}"))
+        # Pydantic's own JSON, unlike Python's, refuses half of a surrogate pair, which no answer could quote.
+        checked = operation.request_model.model_validate_json(body or b"{}")
     except ValidationError as fault:
         first = fault.errors(include_url=False, include_input=False)[0]
+        if first["type"] == "json_invalid":
+            raise error("INVALID_ARGUMENT", f"{operation.name}: the body is not valid JSON.") from None
         name = ".".join(str(part) for part in first["loc"])
         raise error("INVALID_ARGUMENT", f"{operation.name}: {name or 'the body'}: {first['msg']}", where={"argument": name}) from None
-    except (ValueError, RecursionError):
-        raise error("INVALID_ARGUMENT", f"{operation.name}: the body is not valid JSON.") from None
     return dict(checked)
 
 

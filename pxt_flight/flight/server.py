@@ -12,11 +12,11 @@ import pyarrow.flight as fl
 from pxt_flight.access.keys import KeyRing
 from pxt_flight.engine.engine import Engine
 from pxt_flight.engine.scan import Request, Stream
-from pxt_flight.errors import InvalidRequestError, error
+from pxt_flight.errors import InvalidRequestError, NotFoundError, error
 from pxt_flight.flight import messages, metadata
 from pxt_flight.flight.auth import MIDDLEWARE, AuthMiddlewareFactory, CallerMiddleware
-from pxt_flight.flight.commands import arguments, bound_parameters, path_request, plain_request
-from pxt_flight.flight.status import guarded, guarded_stream
+from pxt_flight.flight.commands import arguments, bound_parameters, path_request, plain_request, unpacked
+from pxt_flight.flight.status import guarded, guarded_stream, untraced
 from pxt_flight.flight.tickets import TicketOffice, is_ticket
 from pxt_flight.operations import queries, tables
 from pxt_flight.operations.call import Call
@@ -51,17 +51,17 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
     @guarded
     def get_flight_info(self, context: fl.ServerCallContext, descriptor: fl.FlightDescriptor) -> fl.FlightInfo:
         caller = self._caller(context)
-        message = None if descriptor.path else messages.unpack_any(descriptor.command)
+        message = None if descriptor.path else unpacked(descriptor.command)
         if isinstance(message, messages.CommandGetSqlInfo):
             return _info(metadata.SQL_INFO_SCHEMA, descriptor, descriptor.command)
         request = self._request(caller, descriptor, message)
         planned = queries.plan_query(self._call(caller), request)
         return _info(planned.schema, descriptor, self._office.ticket(caller.principal, request, planned.version))
 
-    @guarded
+    @untraced
     def get_schema(self, context: fl.ServerCallContext, descriptor: fl.FlightDescriptor) -> fl.SchemaResult:
         caller = self._caller(context)
-        message = None if descriptor.path else messages.unpack_any(descriptor.command)
+        message = None if descriptor.path else unpacked(descriptor.command)
         request = self._request(caller, descriptor, message)
         return fl.SchemaResult(queries.plan_query(self._call(caller), request).schema)
 
@@ -71,7 +71,7 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         call = self._call(caller)
         if is_ticket(ticket.ticket):
             return self._sent(queries.read_query(call, *self._office.read_ticket(caller.principal, ticket.ticket)))
-        message = messages.unpack_any(ticket.ticket)
+        message = unpacked(ticket.ticket)
         if isinstance(message, messages.CommandGetSqlInfo):
             return fl.RecordBatchStream(pa.Table.from_batches([metadata.sql_info(message.info)]))
         if message is not None:
@@ -89,7 +89,7 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         writer: fl.FlightMetadataWriter,
     ) -> None:
         caller = self._caller(context)
-        message = None if descriptor.path else messages.unpack_any(descriptor.command)
+        message = None if descriptor.path else unpacked(descriptor.command)
         if not isinstance(message, messages.CommandPreparedStatementQuery):
             raise error("sql_not_allowed", _READ_ONLY, hint="Write with Pixeltable itself.")
         prepared = self._office.read_statement(caller.principal, message.prepared_statement_handle)
@@ -162,7 +162,7 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         raise _unsupported(message)
 
     def _prepare(self, caller: CallerMiddleware, body: bytes) -> bytes:
-        message = messages.unpack_any(body)
+        message = unpacked(body)
         if not isinstance(message, messages.ActionCreatePreparedStatementRequest):
             raise error("INVALID_ARGUMENT", "The body is not an ActionCreatePreparedStatementRequest.")
         request = plain_request(message.query.encode(), caller.media)
@@ -173,13 +173,12 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
     def _flights(self, caller: CallerMiddleware, found: list[str]) -> Iterator[fl.FlightInfo]:
         for table in found:
             request = path_request([table.encode()], "bytes")
-            descriptor = fl.FlightDescriptor.for_path(*table.split("/"))
             try:
                 planned = queries.plan_query(self._call(caller), request)
-            except InvalidRequestError:  # a column of a type that is not served: it exists, but not as a whole
-                yield fl.FlightInfo(pa.schema([]), descriptor, [], -1, -1)
-            else:
-                yield _info(planned.schema, descriptor, self._office.ticket(caller.principal, request, planned.version))
+            except (InvalidRequestError, NotFoundError):
+                continue  # a column that is not served, or dropped meanwhile: a flight is a stream that can be read
+            descriptor = fl.FlightDescriptor.for_path(*table.split("/"))
+            yield _info(planned.schema, descriptor, self._office.ticket(caller.principal, request, planned.version))
 
     def _sent(self, stream: Stream) -> fl.FlightDataStream:
         running = guarded_stream(self._watched(stream))

@@ -56,6 +56,30 @@ def guarded(handler: F) -> F:
     return wrapper  # type: ignore[return-value]  # the same signature
 
 
+class UntracedError(Exception):
+    """An error that pyarrow sends without its traceback, because that cannot be formatted.
+
+    Where formatting fails, Arrow sends the message and the name of the class alone (`PythonErrorDetail::ToString`).
+    """
+
+    @property
+    def __cause__(self) -> None:  # type: ignore[override]  # read by `traceback`
+        raise AttributeError
+
+
+def untraced(handler: F) -> F:
+    """Like `guarded`, for GetSchema: the one callback in which pyarrow catches no `FlightError`, and sends its traceback instead."""
+
+    @functools.wraps(handler)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return handler(*args, **kwargs)
+        except Exception as fault:  # noqa: BLE001
+            raise UntracedError(str(flight_error(fault))) from None
+
+    return wrapper  # type: ignore[return-value]
+
+
 def guarded_stream(items: Iterator[Any]) -> Iterator[Any]:
     """Like `guarded`, for the items that a handler yields after it returned."""
     try:

@@ -1,0 +1,91 @@
+"""What the tests of the wire share: a small table, the clients as strangers open them, and waiting for a condition."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import adbc_driver_flightsql.dbapi as flightsql
+import psycopg
+import pyarrow.flight as fl
+import pytest
+
+from pxt_flight.registration import Server
+
+T = TypeVar("T")
+
+
+def eventually(condition: Callable[[], T], deadline: float = 20.0) -> T:
+    """Ask `condition` until it answers something true, at most `deadline` seconds; answers that."""
+    end = time.monotonic() + deadline
+    while not (answer := condition()):
+        assert time.monotonic() < end, f"not within {deadline} s"
+        time.sleep(0.02)
+    return answer
+
+
+@pytest.fixture(scope="session")
+def soon() -> Callable[..., Any]:
+    """`eventually`, for the tests of this folder."""
+    return eventually
+
+
+@pytest.fixture(scope="session")
+def as_owner(server: Server) -> fl.FlightCallOptions:
+    """The header of the owner's key."""
+    return fl.FlightCallOptions(headers=[(b"authorization", f"Bearer {server.key}".encode())])
+
+
+@pytest.fixture(scope="session")
+def stranger(server: Server) -> Iterator[fl.FlightClient]:
+    """A plain pyarrow client."""
+    with fl.connect(server.flight_uri) as client:
+        yield client
+
+
+@pytest.fixture
+def adbc(server: Server) -> Iterator[flightsql.Connection]:
+    """A plain ADBC connection, with nothing set but the key."""
+    options = {"adbc.flight.sql.authorization_header": f"Bearer {server.key}"}
+    with flightsql.connect(server.flight_uri, db_kwargs=options, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def films(pxt: Any) -> str:
+    """A table of 100 films, only read from."""
+    schema = {
+        "id": pxt.Int,
+        "name": pxt.String | None,
+        "score": pxt.Float | None,
+        "seen": pxt.Bool | None,
+        "at": pxt.Timestamp | None,
+        "day": pxt.Date | None,
+        "uid": pxt.UUID | None,
+        "tags": pxt.Json | None,
+    }
+    rows = [{"id": i, "name": f"film {i}" if i % 3 else None, "score": i / 2, "seen": i % 2 == 0, "tags": {"n": i}} for i in range(100)]
+    pxt.create_table("wire_films", schema, primary_key="id").insert(rows)
+    return "wire_films"
+
+
+@pytest.fixture(scope="session")
+def postgres(pxt: Any) -> Iterator["psycopg.Connection[Any]"]:
+    """A connection of our own to the store's Postgres, to look at what the server leaves there."""
+    from pxt_flight.engine.seam.store import libpq_uri
+
+    with psycopg.connect(libpq_uri(), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def busy_backends(postgres: Any) -> Callable[[], list[int]]:
+    """The pids of the Postgres sessions, beside this one, that are inside of a transaction."""
+
+    def ask() -> list[int]:
+        query = (
+            "select pid from pg_stat_activity where backend_type = 'client backend' and datname = current_database() "
+            "and pid <> pg_backend_pid() and xact_start is not null"
+        )
+        return [pid for (pid,) in postgres.execute(query).fetchall()]
+
+    return ask
