@@ -122,7 +122,7 @@ def test_scan_with_everything(db, films):
     result = db[films].scan(columns=["id", "score"], where="score > 48 -- and not id", order_by="id desc", limit=2)
     assert result.to_arrow().to_pylist() == [{"id": 99, "score": 49.5}, {"id": 98, "score": 49.0}]
     assert db.table(films).schema.names == ["id", "name", "score", "seen", "at", "day", "uid", "tags"]
-    assert repr(db.table(films)) == f"Table('{films}', '{db.uri}')"
+    assert repr(db.table(films)) == f"Table('{films}')"
 
 
 @pytest.mark.parametrize(

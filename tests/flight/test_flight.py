@@ -258,7 +258,8 @@ def test_writing_is_refused_and_changes_nothing(stranger, as_owner, films, descr
 
 def test_do_exchange_and_unknown_actions(stranger, as_owner):
     writer, reader = stranger.do_exchange(BY_COMMAND(b"x"), as_owner)
-    with writer, pytest.raises(fl.FlightError, match="UNSUPPORTED_OPERATION: DoExchange is not served"):
+    # Reading tells, or closing: whichever comes first.
+    with pytest.raises(fl.FlightError, match="UNSUPPORTED_OPERATION: DoExchange is not served"), writer:
         reader.read_all()
     with pytest.raises(fl.FlightError, match="UNSUPPORTED_OPERATION: There is no action drop_everything"):
         list(stranger.do_action(fl.Action("drop_everything", b""), as_owner))
