@@ -181,4 +181,4 @@ def from_json(body: bytes) -> PxtFlightError:
 def _bounded(text: str, size: int) -> str:
     """The text as valid Unicode (half of a surrogate pair, which JSON can name, becomes `?`) of at most so many bytes."""
     encoded = text.encode(errors="replace")
-    return encoded.decode() if len(encoded) <= size else encoded[:size].decode(errors="ignore") + "..."
+    return encoded.decode() if len(encoded) <= size else encoded[: size - 3].decode(errors="ignore") + "..."

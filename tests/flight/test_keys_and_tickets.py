@@ -13,10 +13,8 @@ import pxt_flight as pf
 from pxt_flight.access.grants import Signer
 from pxt_flight.access.keys import make_key
 from pxt_flight.access.principals import Principal
-from pxt_flight.engine.scan import Request
 from pxt_flight.errors import from_json
 from pxt_flight.flight import messages
-from pxt_flight.flight.tickets import TicketOffice
 
 often = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -45,9 +43,25 @@ def owner(postgres, server):
 
 
 @pytest.fixture(scope="module")
-def handle(secret, owner):
+def office(secret):
+    """Writes tickets as the server does."""
+    from pxt_flight.flight.tickets import TicketOffice  # it brings Pixeltable, which must not be imported before the fixture `pxt`
+
+    return TicketOffice(Signer(secret))
+
+
+@pytest.fixture(scope="module")
+def request_of(pxt):
+    """A request by its SQL."""
+    from pxt_flight.engine.scan import Request
+
+    return Request
+
+
+@pytest.fixture(scope="module")
+def handle(office, owner, request_of):
     """A good handle of a prepared statement."""
-    return TicketOffice(Signer(secret)).statement(owner, Request("select id from wire_films"))
+    return office.statement(owner, request_of("select id from wire_films"))
 
 
 def code_of(caught):
@@ -122,8 +136,8 @@ def test_a_ticket_says_nothing_of_the_key_or_the_store(ticket, server, store):
     assert str(store) not in json.dumps(body)
 
 
-def test_the_secret_signs_what_the_server_reads(stranger, as_owner, secret, owner, films):
-    ours = TicketOffice(Signer(secret)).ticket(owner, Request("select count(*) as n from wire_films"), 1)
+def test_the_secret_signs_what_the_server_reads(stranger, as_owner, office, owner, request_of, films):
+    ours = office.ticket(owner, request_of("select count(*) as n from wire_films"), 1)
     assert stranger.do_get(fl.Ticket(ours), as_owner).read_all().to_pylist() == [{"n": 100}]
 
 
@@ -137,9 +151,9 @@ def test_an_old_ticket(stranger, as_owner, secret, owner):
     assert fault.retryable
 
 
-def test_a_ticket_made_for_another_key(stranger, as_owner, secret, films):
+def test_a_ticket_made_for_another_key(stranger, as_owner, office, request_of, films):
     other = Principal(str(uuid.uuid4()), "other", frozenset({"read"}))
-    foreign = TicketOffice(Signer(secret)).ticket(other, Request("select id from wire_films"), 1)
+    foreign = office.ticket(other, request_of("select id from wire_films"), 1)
     with pytest.raises(fl.FlightServerError, match="ticket_invalid: The ticket was made for another key"):
         stranger.do_get(fl.Ticket(foreign), as_owner).read_all()
 
@@ -188,14 +202,14 @@ def test_a_changed_handle_is_refused(stranger, as_owner, handle, data):
         stranger.get_flight_info(fl.FlightDescriptor.for_command(messages.pack_any(command)), as_owner)
 
 
-def test_hostile_claims_under_a_good_signature_are_still_checked(stranger, as_owner, secret, owner, films):
+def test_hostile_claims_under_a_good_signature_are_still_checked(stranger, as_owner, office, owner, request_of, films):
     for sql, code in (("delete from wire_films", "sql_not_allowed"), ("select nope from wire_films", "COLUMN_NOT_FOUND")):
-        signed = TicketOffice(Signer(secret)).ticket(owner, Request(sql), 1)
+        signed = office.ticket(owner, request_of(sql), 1)
         with pytest.raises(fl.FlightServerError, match=f"{code}: "):
             stranger.do_get(fl.Ticket(signed), as_owner).read_all()
 
 
-def test_a_ticket_of_a_version_that_never_was(stranger, as_owner, secret, owner, films):
-    signed = TicketOffice(Signer(secret)).ticket(owner, Request("select id from wire_films"), 10**6)
+def test_a_ticket_of_a_version_that_never_was(stranger, as_owner, office, owner, request_of, films):
+    signed = office.ticket(owner, request_of("select id from wire_films"), 10**6)
     with pytest.raises(fl.FlightServerError, match="TABLE_NOT_FOUND: "):
         stranger.do_get(fl.Ticket(signed), as_owner).read_all()
