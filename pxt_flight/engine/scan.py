@@ -88,20 +88,11 @@ def bind(request: Request, seam: ModuleType | None, *, version: int | None = Non
     """
     statement = sql.parse(request.sql)
     mode = media.media_mode(request.media)
-    table = get_table(statement.table if version is None else f"{statement.table.split(':')[0]}:{version}")
-    metadata = table.get_metadata()
-    selection = sql.select(statement, table, metadata["columns"], request.parameters)
-    for output in selection.outputs:
-        if output.type.is_media:
-            media.check_served(output.type.name, output.name, mode)
-    schema = pa.schema([arrow_field(o.name, o.type, media=mode.name, nullable=o.nullable) for o in selection.outputs])
-    has_versions = bool(metadata["is_data_versioned"] and not metadata["is_snapshot"])
-    scan = Scan(selection, schema, mode, statement.table, metadata["id"].hex, metadata["version"], has_versions)
-    if seam is None or not has_versions:
-        return scan
-    # The version must be that of the transaction that plans, not of the look-up before it.
-    with seam.transaction(selection.query):
-        return replace(scan, version=seam.versions(selection.query)[scan.table_id])
+    if seam is None:
+        return _bind(request, statement, mode, None, version)
+    # One transaction: a version that fits the schema, and one round trip where each column would else open its own.
+    bound: Scan = seam.in_transaction(lambda: _bind(request, statement, mode, seam, version))
+    return bound
 
 
 def open_copy(scan: Scan, seam: ModuleType, pool: ConnectionPool) -> Stream | None:
@@ -154,6 +145,21 @@ def sliced(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     rows = math.ceil(batch.num_rows / min(parts, batch.num_rows))
     for start in range(0, batch.num_rows, rows):
         yield from sliced(batch.slice(start, rows))
+
+
+def _bind(request: Request, statement: sql.Statement, mode: media.MediaMode, seam: ModuleType | None, version: int | None) -> Scan:
+    table = get_table(statement.table if version is None else f"{statement.table.split(':')[0]}:{version}")
+    metadata = table.get_metadata()
+    selection = sql.select(statement, table, metadata["columns"], request.parameters)
+    for output in selection.outputs:
+        if output.type.is_media:
+            media.check_served(output.type.name, output.name, mode)
+    schema = pa.schema([arrow_field(o.name, o.type, media=mode.name, nullable=o.nullable) for o in selection.outputs])
+    has_versions = bool(metadata["is_data_versioned"] and not metadata["is_snapshot"])
+    scan = Scan(selection, schema, mode, statement.table, metadata["id"].hex, metadata["version"], has_versions)
+    if seam is None or not has_versions:
+        return scan
+    return replace(scan, version=seam.versions(selection.query)[scan.table_id])
 
 
 def _is_expected(actual: pa.Schema, promised: pa.Schema) -> bool:

@@ -3,17 +3,20 @@
 Accepted by allow-list only: exact node classes, exact types. Anything else answers None, and the caller reads through `cursor()`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pixeltable as pxt
 import sqlalchemy as sql
+from pixeltable.catalog import retry_loop
 from pixeltable.exec import CachePrefetchNode, CellReconstructionNode, SqlAggregationNode, SqlScanNode
 from pixeltable.exprs import ColumnPropertyRef, ColumnRef
 from pixeltable.runtime import get_runtime
 from sqlalchemy.dialects.postgresql.base import PGDialect
+
+T = TypeVar("T")
 
 # Not `postgresql.dialect()`: that is psycopg2's, which doubles every % of a literal (rows are lost silently).
 _DIALECT = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it without types
@@ -47,6 +50,15 @@ class SqlPlan:
 
     statement: str
     undecodable: str | None
+
+
+def in_transaction(work: Callable[[], T]) -> T:
+    """Run work that only looks at tables inside of one read transaction (REPEATABLE READ) of Pixeltable, on this thread.
+
+    It is run again where the transaction met a conflict; Pixeltable's own functions read several tables this way.
+    """
+    result: T = retry_loop(for_write=False)(work)()
+    return result
 
 
 @contextmanager
