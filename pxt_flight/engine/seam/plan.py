@@ -44,11 +44,13 @@ _SQL_NODES = (SqlScanNode, SqlAggregationNode)
 class SqlPlan:
     """Pixeltable's statement for a query.
 
-    `statement` yields the selected expressions in order and typed; `undecodable` (where there is one) yields a row if some cell
-    that the query may touch is stored in a form that only Pixeltable can decode.
+    `statement` yields the selected expressions in order and typed, and after them one Bool column for each position in `flagged`: true
+    where the Json cell at that position holds objects that are not JSON, else NULL. `undecodable` (where there is one) yields a row if
+    some cell that the query may touch is stored in a form that only Pixeltable can decode.
     """
 
     statement: str
+    flagged: tuple[int, ...]
     undecodable: str | None
 
 
@@ -90,6 +92,7 @@ def compile_query(query: pxt.Query) -> SqlPlan | None:
     columns = list(statement.selected_columns)
     position = {expression.id: i for i, expression in enumerate(node.sql_select_list_exprs)}
     selected: list[Any] = []
+    flags: dict[int, Any] = {}
     doubts: list[Any] = []
     for i, expression in enumerate(plan.select_list_exprs):
         if expression.id not in position:
@@ -99,8 +102,13 @@ def compile_query(query: pxt.Query) -> SqlPlan | None:
         if typed is None:
             return None
         selected.append(typed.label(f"c{i}"))
-        doubts.extend(_doubts(expression, column, columns, node.cellmd_item_idxs))
-    return SqlPlan(_render(statement.with_only_columns(*selected, maintain_column_froms=True)), _any_row(statement, doubts))
+        if type_name(expression.col_type) in _MEDIA:
+            # Remote objects are fetched by Pixeltable's file cache.
+            doubts.append(sql.not_(column.startswith("file://", autoescape=True)))
+        if (flag := _flag(expression, columns, node.cellmd_item_idxs)) is not None:
+            flags[i] = flag.label(f"f{i}")
+    selected += flags.values()
+    return SqlPlan(_render(statement.with_only_columns(*selected, maintain_column_froms=True)), tuple(flags), _any_row(statement, doubts))
 
 
 def export_snapshot() -> str:
@@ -120,18 +128,14 @@ def _typed(expression: Any, column: Any, *, is_scan: bool) -> Any | None:
     return None
 
 
-def _doubts(expression: Any, column: Any, columns: list[Any], metadata: Any) -> Iterator[Any]:
-    """Conditions under which a cell of this column is not what its SQL value says."""
-    kind = type_name(expression.col_type)
-    if kind in _MEDIA:
-        # Remote objects are fetched by Pixeltable's file cache.
-        yield sql.not_(column.startswith("file://", autoescape=True))
-    if kind == "Json":
-        # Images, arrays and bytes inside of JSON live in chunk files, the JSON holds only their place.
-        reference = ColumnPropertyRef(expression, ColumnPropertyRef.Property.CELLMD)
-        index = metadata.get(reference)
-        if index is not None:
-            yield columns[index].op("->")("file_urls").is_not(None)
+def _flag(expression: Any, columns: list[Any], metadata: Any) -> Any | None:
+    """Images, arrays and bytes inside of JSON live in chunk files, the JSON holds only their place; true for such a cell, else NULL."""
+    if type_name(expression.col_type) != "Json":
+        return None
+    index = metadata.get(ColumnPropertyRef(expression, ColumnPropertyRef.Property.CELLMD))
+    if index is None:
+        return None
+    return sql.case((columns[index].op("->")("file_urls").is_not(None), sql.true()))
 
 
 def _any_row(statement: Any, doubts: list[Any]) -> str | None:
