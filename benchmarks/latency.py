@@ -23,7 +23,7 @@ def one_row(db: pf.Database, client: fl.FlightClient, options: fl.FlightCallOpti
         info = client.get_flight_info(fl.FlightDescriptor.for_command(command), options)
         _must_be_one(client.do_get(info.endpoints[0].ticket, options).read_all().num_rows)
 
-    return interleave({"1 row by key, client": ours, "1 row by key, pyarrow.flight": flight}, rounds=rounds)
+    return interleave({"1 row by key, client": ours, "1 row by key, pyarrow.flight": flight}, rounds=rounds, collect_garbage=False)
 
 
 def first_batch(client: fl.FlightClient, options: fl.FlightCallOptions, table: str, *, rounds: int) -> dict[str, list[Sample]]:

@@ -33,9 +33,8 @@ class Gate:
         return self.value >= self.bound if self.at_least else self.value <= self.bound
 
     def __str__(self) -> str:
-        verdict = "PASS" if self.passed else "FAIL"
-        said = f"{verdict}  {self.name}: {self.value:.2f}, {'at least' if self.at_least else 'at most'} {self.bound:g}"
-        return said if self.decides else f"{said} (informative)"
+        verdict = ("PASS" if self.passed else "FAIL") if self.decides else "INFO"
+        return f"{verdict}  {self.name}: {self.value:.2f}, {'at least' if self.at_least else 'at most'} {self.bound:g}"
 
 
 def ratios(samples: Mapping[str, Sequence[Sample]], name: str, rival: str) -> float:

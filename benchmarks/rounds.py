@@ -21,7 +21,6 @@ class Sample:
 
 def measure(run: Callable[[], object]) -> Sample:
     """Time one run; what it answers is let go of outside of the time."""
-    gc.collect()  # what the contender before left behind is not to be paid for by this one
     cpu, wall = time.process_time(), time.perf_counter()
     answer = run()
     sample = Sample(time.perf_counter() - wall, time.process_time() - cpu)
@@ -29,8 +28,13 @@ def measure(run: Callable[[], object]) -> Sample:
     return sample
 
 
-def interleave(contenders: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, list[Sample]]:
+def interleave(contenders: Mapping[str, Callable[[], object]], *, rounds: int, collect_garbage: bool = True) -> dict[str, list[Sample]]:
     """Run each contender once to warm up, then all of them in order, `rounds` times.
+
+    Args:
+        contenders: by name.
+        rounds: how many.
+        collect_garbage: before each run, so that no contender pays for what another left behind; needless after small answers.
 
     Returns:
         The samples of each contender, one per round.
@@ -45,6 +49,8 @@ def interleave(contenders: Mapping[str, Callable[[], object]], *, rounds: int) -
     samples: dict[str, list[Sample]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, run in contenders.items():
+            if collect_garbage:
+                gc.collect()
             samples[name].append(measure(run))
     return samples
 
