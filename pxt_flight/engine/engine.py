@@ -65,12 +65,12 @@ class Engine:
         """
         return self._run(lambda: scan.bind(request, self._seam))
 
-    def stream(self, request: Request, version: int, *, tier: scan.Tier | None = None) -> Stream:
+    def stream(self, request: Request, version: int | None = None, *, tier: scan.Tier | None = None) -> Stream:
         """Start reading a request as of a version of its table.
 
         Args:
             request: what to read.
-            version: what `plan` found.
+            version: what `plan` found; default the live one, for whoever needs no plan before.
             tier: insist on a tier, for tests; default the fastest that is right.
 
         Raises:
@@ -83,8 +83,9 @@ class Engine:
         self._threads.shutdown(wait=True, cancel_futures=True)
         self._pool.close()
 
-    def _open(self, request: Request, version: int, tier: scan.Tier | None) -> Stream:
+    def _open(self, request: Request, version: int | None, tier: scan.Tier | None) -> Stream:
         bound = scan.bind(request, self._seam)
+        version = bound.version if version is None else version
         if bound.has_versions and bound.version != version:
             bound = scan.bind(request, self._seam, version=version)
         if tier != "cursor" and self._seam:

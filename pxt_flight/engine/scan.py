@@ -18,7 +18,7 @@ from pxt_flight.engine import media, sql
 from pxt_flight.engine.adbc import ConnectionPool, SnapshotReader
 from pxt_flight.engine.catalog import get_table
 from pxt_flight.engine.types import arrow_field
-from pxt_flight.errors import error
+from pxt_flight.errors import PxtFlightError, error
 
 # ADBC's client refuses messages above 16 MiB, tonic's above 4; 1K-row batches cost 1.5 times the plateau from 16K on.
 TARGET_BYTES = 2 << 20
@@ -88,20 +88,11 @@ def bind(request: Request, seam: ModuleType | None, *, version: int | None = Non
     """
     statement = sql.parse(request.sql)
     mode = media.media_mode(request.media)
-    table = get_table(statement.table if version is None else f"{statement.table.split(':')[0]}:{version}")
-    metadata = table.get_metadata()
-    selection = sql.select(statement, table, metadata["columns"], request.parameters)
-    for output in selection.outputs:
-        if output.type.is_media:
-            media.check_served(output.type.name, output.name, mode)
-    schema = pa.schema([arrow_field(o.name, o.type, media=mode.name, nullable=o.nullable) for o in selection.outputs])
-    has_versions = bool(metadata["is_data_versioned"] and not metadata["is_snapshot"])
-    scan = Scan(selection, schema, mode, statement.table, metadata["id"].hex, metadata["version"], has_versions)
-    if seam is None or not has_versions:
-        return scan
-    # The version must be that of the transaction that plans, not of the look-up before it.
-    with seam.transaction(selection.query):
-        return replace(scan, version=seam.versions(selection.query)[scan.table_id])
+    if seam is None:
+        return _bind(request, statement, mode, None, version)
+    # One transaction: a version that fits the schema, and one round trip where each column would else open its own.
+    bound: Scan = seam.in_transaction(lambda: _bind(request, statement, mode, seam, version))
+    return bound
 
 
 def open_copy(scan: Scan, seam: ModuleType, pool: ConnectionPool) -> Stream | None:
@@ -124,14 +115,13 @@ def open_copy(scan: Scan, seam: ModuleType, pool: ConnectionPool) -> Stream | No
             snapshot.close()
             return None
         reader = snapshot.read(compiled.statement)
-        if not _is_expected(reader.schema, scan.schema):
+        if not _is_expected(reader.schema, scan.schema, flags=len(compiled.flagged)):
             snapshot.close(finished=False)
             return None
     except BaseException:
         snapshot.close(finished=False)
         raise
-    batches = _copy_batches(scan, snapshot, reader)
-    return Stream(scan.schema, batches, "copy", snapshot.cancel)
+    return Stream(scan.schema, _copy_batches(scan, snapshot, reader, compiled.flagged), "copy", snapshot.cancel)
 
 
 def cursor_batches(scan: Scan) -> Generator[pa.RecordBatch, None, None]:
@@ -156,17 +146,36 @@ def sliced(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         yield from sliced(batch.slice(start, rows))
 
 
-def _is_expected(actual: pa.Schema, promised: pa.Schema) -> bool:
+def _bind(request: Request, statement: sql.Statement, mode: media.MediaMode, seam: ModuleType | None, version: int | None) -> Scan:
+    table = get_table(statement.table if version is None else f"{statement.table.split(':')[0]}:{version}")
+    metadata = table.get_metadata()
+    selection = sql.select(statement, table, metadata["columns"], request.parameters)
+    for output in selection.outputs:
+        if output.type.is_media:
+            media.check_served(output.type.name, output.name, mode)
+    schema = pa.schema([arrow_field(o.name, o.type, media=mode.name, nullable=o.nullable) for o in selection.outputs])
+    has_versions = bool(metadata["is_data_versioned"] and not metadata["is_snapshot"])
+    scan = Scan(selection, schema, mode, statement.table, metadata["id"].hex, metadata["version"], has_versions)
+    if seam is None or not has_versions:
+        return scan
+    return replace(scan, version=seam.versions(selection.query)[scan.table_id])
+
+
+def _is_expected(actual: pa.Schema, promised: pa.Schema, *, flags: int) -> bool:
     """An opaque or otherwise unexpected type means that Pixeltable must decode it."""
     wanted = [pa.utf8() if b"pxt:media" in field.metadata else field.type for field in promised]
-    return list(actual.types) == wanted
+    return list(actual.types) == wanted + [pa.bool_()] * flags
 
 
-def _copy_batches(scan: Scan, snapshot: SnapshotReader, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+def _copy_batches(scan: Scan, snapshot: SnapshotReader, reader: pa.RecordBatchReader, flagged: tuple[int, ...]) -> Iterator[pa.RecordBatch]:
     finished = False
+    width = len(scan.schema)
     try:
         for batch in snapshot.batches(reader):
-            yield from _finished(scan, batch.columns, batch.num_rows)
+            for place, flags in zip(flagged, batch.columns[width:], strict=True):
+                if flags.null_count < len(flags):
+                    raise _not_json(scan.schema.field(place).name)
+            yield from _finished(scan, batch.columns[:width], batch.num_rows)
         finished = True
     finally:
         snapshot.close(finished=finished)
@@ -207,9 +216,13 @@ def _json(value: Any, column: str) -> str:
     try:
         return json.dumps(value, ensure_ascii=False)
     except TypeError:
-        raise error(
-            "type_unsupported",
-            f"Json column {column} holds images, arrays or bytes, which are not served.",
-            hint="Leave the column out.",
-            where={"column": column},
-        ) from None
+        raise _not_json(column) from None
+
+
+def _not_json(column: str) -> PxtFlightError:
+    return error(
+        "type_unsupported",
+        f"Json column {column} holds images, arrays or bytes, which are not served.",
+        hint="Leave the column out.",
+        where={"column": column},
+    )

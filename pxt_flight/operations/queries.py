@@ -32,8 +32,7 @@ def query(call: Call, sql: str, parameters: list[Parameter] | None = None, media
         parameters: the values of the placeholders, in order.
         media: how images are sent: `thumbnail:N` (JPEG of at most N pixels) or `bytes` (the stored file; any media type).
     """
-    request = Request(sql, tuple(parameters or ()), media)
-    return read_query(call, request, plan_query(call, request).version)
+    return read_query(call, Request(sql, tuple(parameters or ()), media))
 
 
 def check_query(call: Call, request: Request) -> None:
@@ -47,7 +46,7 @@ def plan_query(call: Call, request: Request) -> Scan:
     return call.engine.plan(request)
 
 
-def read_query(call: Call, request: Request, version: int) -> Stream:
-    """The rows of a query as of a version that `plan_query` found."""
+def read_query(call: Call, request: Request, version: int | None = None) -> Stream:
+    """The rows of a query as of a version that `plan_query` found; default the live one."""
     call.require("query", table_of(request))
     return call.engine.stream(request, version)

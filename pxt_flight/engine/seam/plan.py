@@ -3,19 +3,22 @@
 Accepted by allow-list only: exact node classes, exact types. Anything else answers None, and the caller reads through `cursor()`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pixeltable as pxt
 import sqlalchemy as sql
+from pixeltable.catalog import retry_loop
 from pixeltable.exec import CachePrefetchNode, CellReconstructionNode, SqlAggregationNode, SqlScanNode
 from pixeltable.exprs import ColumnPropertyRef, ColumnRef
 from pixeltable.runtime import get_runtime
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from pxt_flight.engine.types import MEDIA_TYPES, parse_type
+
+T = TypeVar("T")
 
 # Not `postgresql.dialect()`: that is psycopg2's, which doubles every % of a literal (rows are lost silently).
 _DIALECT = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it without types
@@ -42,12 +45,23 @@ _SQL_NODES = (SqlScanNode, SqlAggregationNode)
 class SqlPlan:
     """Pixeltable's statement for a query.
 
-    `statement` yields the selected expressions in order and typed; `undecodable` (where there is one) yields a row if some cell
-    that the query may touch is stored in a form that only Pixeltable can decode.
+    `statement` yields the selected expressions in order and typed, and after them one Bool column for each position in `flagged`: true
+    where the Json cell at that position holds objects that are not JSON, else NULL. `undecodable` (where there is one) yields a row if
+    some cell that the query may touch is stored in a form that only Pixeltable can decode.
     """
 
     statement: str
+    flagged: tuple[int, ...]
     undecodable: str | None
+
+
+def in_transaction(work: Callable[[], T]) -> T:
+    """Run work that only looks at tables inside of one read transaction (REPEATABLE READ) of Pixeltable, on this thread.
+
+    It is run again where the transaction met a conflict; Pixeltable's own functions read several tables this way.
+    """
+    result: T = retry_loop(for_write=False)(work)()
+    return result
 
 
 @contextmanager
@@ -79,6 +93,7 @@ def compile_query(query: pxt.Query) -> SqlPlan | None:
     columns = list(statement.selected_columns)
     position = {expression.id: i for i, expression in enumerate(node.sql_select_list_exprs)}
     selected: list[Any] = []
+    flags: dict[int, Any] = {}
     doubts: list[Any] = []
     for i, expression in enumerate(plan.select_list_exprs):
         if expression.id not in position:
@@ -88,8 +103,16 @@ def compile_query(query: pxt.Query) -> SqlPlan | None:
         if typed is None:
             return None
         selected.append(typed.label(f"c{i}"))
-        doubts.extend(_doubts(expression, column, columns, node.cellmd_item_idxs))
-    return SqlPlan(_render(statement.with_only_columns(*selected, maintain_column_froms=True)), _any_row(statement, doubts))
+        if _kind(expression) in MEDIA_TYPES:
+            # Remote objects are fetched by Pixeltable's file cache.
+            doubts.append(sql.not_(column.startswith("file://", autoescape=True)))
+        if _kind(expression) == "Json":
+            metadata = node.cellmd_item_idxs.get(ColumnPropertyRef(expression, ColumnPropertyRef.Property.CELLMD))
+            if metadata is None:
+                return None
+            flags[i] = _holds_objects(columns[metadata]).label(f"f{i}")
+    selected += flags.values()
+    return SqlPlan(_render(statement.with_only_columns(*selected, maintain_column_froms=True)), tuple(flags), _any_row(statement, doubts))
 
 
 def export_snapshot() -> str:
@@ -100,7 +123,7 @@ def export_snapshot() -> str:
 
 def _typed(expression: Any, column: Any, *, is_scan: bool) -> Any | None:
     """The SQL column cast to what its Pixeltable type promises, or None where no rule is known to be right."""
-    kind = parse_type(str(expression.col_type)).name
+    kind = _kind(expression)
     if kind in _SCALARS:
         return sql.cast(column, _SCALARS[kind])
     # A cell with parts outside of the database is only known where it stands in its own column.
@@ -109,18 +132,9 @@ def _typed(expression: Any, column: Any, *, is_scan: bool) -> Any | None:
     return None
 
 
-def _doubts(expression: Any, column: Any, columns: list[Any], metadata: Any) -> Iterator[Any]:
-    """Conditions under which a cell of this column is not what its SQL value says."""
-    kind = parse_type(str(expression.col_type)).name
-    if kind in MEDIA_TYPES:
-        # Remote objects are fetched by Pixeltable's file cache.
-        yield sql.not_(column.startswith("file://", autoescape=True))
-    if kind == "Json":
-        # Images, arrays and bytes inside of JSON live in chunk files, the JSON holds only their place.
-        reference = ColumnPropertyRef(expression, ColumnPropertyRef.Property.CELLMD)
-        index = metadata.get(reference)
-        if index is not None:
-            yield columns[index].op("->")("file_urls").is_not(None)
+def _holds_objects(metadata: Any) -> Any:
+    """Images, arrays and bytes inside of JSON live in chunk files, the JSON holds only their place; true for such a cell, else NULL."""
+    return sql.case((metadata.op("->")("file_urls").is_not(None), sql.true()))
 
 
 def _any_row(statement: Any, doubts: list[Any]) -> str | None:
@@ -132,3 +146,7 @@ def _any_row(statement: Any, doubts: list[Any]) -> str | None:
 
 def _render(statement: Any) -> str:
     return str(statement.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
+
+
+def _kind(expression: Any) -> str:
+    return parse_type(str(expression.col_type)).name

@@ -15,6 +15,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
         "Query._from_clause_tbl_versions",
         "Query.referenced_tbl_ids",
     ),
+    "pixeltable.catalog": ("retry_loop",),
     "pixeltable.exec": (
         "CachePrefetchNode",
         "CellReconstructionNode",
