@@ -125,6 +125,7 @@ def running_server(settings: Settings, *, planes: Mapping[str, str] = PLANES) ->
         yield server
     finally:
         stop(settings.home)
+        _reap(server)  # also one that somebody else has stopped
 
 
 def stop(home: Path, *, timeout: float | None = None) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.flight as fl
 
 from pxt_flight.client.transport import translated
 from pxt_flight.errors import error
@@ -21,8 +22,8 @@ class Result:
     again and in any order, while `to_reader` hands them out without keeping any.
     """
 
-    def __init__(self, reader: pa.RecordBatchReader, uri: str) -> None:
-        self._reader: pa.RecordBatchReader | None = reader
+    def __init__(self, reader: fl.FlightStreamReader, uri: str) -> None:
+        self._reader: fl.FlightStreamReader | None = reader
         self._table: pa.Table | None = None
         self._uri = uri
         self.schema: pa.Schema = reader.schema
@@ -35,7 +36,7 @@ class Result:
         """
         if self._table is None:
             reader = self._take()
-            with translated(self._uri):
+            with translated(self._uri, connected=True):
                 self._table = reader.read_all()
         return self._table
 
@@ -76,11 +77,13 @@ class Result:
         columns = ", ".join(f"{field.name}: {field.type}" for field in self.schema)
         return f"Result({rows}; {columns})"
 
-    def _batches(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-        with translated(self._uri):
-            yield from reader
+    def _batches(self, reader: fl.FlightStreamReader) -> Iterator[pa.RecordBatch]:
+        # Not reader.to_reader(): it drops the JSON of an error that comes in the middle of a stream.
+        with translated(self._uri, connected=True):
+            for chunk in reader:
+                yield chunk.data
 
-    def _take(self) -> pa.RecordBatchReader:
+    def _take(self) -> fl.FlightStreamReader:
         if self._reader is None:
             raise error("INVALID_ARGUMENT", "The rows of this result were streamed already.", hint="Run the query again.")
         reader, self._reader = self._reader, None

@@ -32,10 +32,10 @@ class Transport:
             results = list(self._client.do_action(fl.Action(action, body), self._options))
         return json.loads(results[0].body.to_pybytes())
 
-    def read(self, command: bytes) -> pa.RecordBatchReader:
+    def read(self, command: bytes) -> fl.FlightStreamReader:
         """The rows that a command asks for: SQL, or the JSON body of `query`. The schema has arrived when this returns."""
         with translated(self.uri):
-            return self._client.do_get(fl.Ticket(command), self._options).to_reader()
+            return self._client.do_get(fl.Ticket(command), self._options)
 
     def close(self) -> None:
         """Close the connection."""
@@ -43,11 +43,18 @@ class Transport:
 
 
 @contextmanager
-def translated(uri: str) -> Iterator[None]:
-    """Raise the server's own error in place of Flight's."""
+def translated(uri: str, *, connected: bool = False) -> Iterator[None]:
+    """Raise the server's own error in place of Flight's.
+
+    Args:
+        uri: the server's address, for the error that none answers there.
+        connected: whether it has answered before, so that silence means a lost connection.
+    """
     try:
         yield
     except (fl.FlightError, pa.ArrowException, OSError) as fault:
+        if connected and isinstance(fault, fl.FlightUnavailableError) and not fault.extra_info:
+            raise error("unavailable", "The connection to the server was lost.", hint="Run the query again.") from None
         raise _ours(fault, uri) from None
 
 
@@ -58,6 +65,4 @@ def _ours(fault: Exception, uri: str) -> PxtFlightError:
         return error("connect_failed", f"No server answers at {uri}.", hint="Start one: pxt-flight serve --home DIR.")
     if isinstance(fault, fl.FlightTimedOutError):
         return error("timeout", "The server took too long.", hint="Ask for fewer rows.")
-    if "unavailable error" in str(fault):  # in the middle of a stream Arrow's reader knows no class for it
-        return error("unavailable", "The connection to the server was lost.", hint="Run the query again.")
     return error("INTERNAL_ERROR", str(fault).split(". Detail:")[0])
