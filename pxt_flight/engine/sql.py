@@ -118,6 +118,8 @@ class _Selector:
         self._table = table
         self._columns = {name: table[name] for name in columns}
         self._computed = {name for name, column in columns.items() if column["is_computed"]}
+        self._unstored = {name for name, column in columns.items() if not column["is_stored"]}
+        self._computed_on_read: list[Any] = []
         path = statement.table.split(":")[0]
         names = {statement.alias} if statement.alias else {path.rsplit("/", 1)[-1], path.replace("/", ".")}
         self._builder = ExpressionBuilder(self._columns, frozenset(names), parameters)
@@ -131,7 +133,7 @@ class _Selector:
         group_by = [self._grouping(node, items) for node in self._nodes("group")]
         self._check_grouping(items, group_by)
         order_by = [self._ordering(node, items) for node in self._nodes("order")]
-        where = self._builder.predicate(self._tree.args["where"].this) if self._tree.args.get("where") else Constant(True)
+        where = self._where()
         limit, offset = self._row_count("limit"), self._row_count("offset")
         if len(self._builder.used_parameters) < len(self._parameters):
             raise error("INVALID_ARGUMENT", "More values came with the statement than it has parameters.")
@@ -153,6 +155,14 @@ class _Selector:
             outputs=tuple(self._output(name, expression) for name, expression in items),
         )
 
+    def _where(self) -> Any:
+        found = self._tree.args.get("where")
+        if found is None:
+            return Constant(True)
+        if self._reads_unstored(found):
+            raise _refuse_unstored(found, "A condition on")
+        return self._builder.predicate(found.this)
+
     def _selected(self, query: pxt.Query, expressions: list[Any]) -> pxt.Query:
         # Names of our own: a user's alias may be any text, a name of Pixeltable's may not.
         selected = query.select(**{f"c{i}": expression for i, expression in enumerate(expressions)})
@@ -169,7 +179,14 @@ class _Selector:
             operand = self._builder.build(inner)
             if isinstance(operand, Constant):
                 raise refuse(node, "A constant in the select list")
+            if self._reads_unstored(inner):
+                if inner.find(exp.Predicate, exp.Connector, exp.Not):
+                    raise _refuse_unstored(node, "A condition on")
+                self._computed_on_read.append(operand)
             yield node.alias or _default_name(inner), operand
+
+    def _reads_unstored(self, node: exp.Expression) -> bool:
+        return any(column.name.lower() in self._unstored for column in node.find_all(exp.Column))
 
     def _check_names(self, items: list[tuple[str, Any]]) -> None:
         names = [name for name, _ in items]
@@ -200,6 +217,8 @@ class _Selector:
         if others or bool(node.args.get("nulls_first")) is not descending:
             raise refuse(node, "NULLS FIRST or LAST other than Postgres' default")
         expression = self._by_position_or_name(node.this, items)
+        if self._reads_unstored(node) or any(expression is item for item in self._computed_on_read):
+            raise _refuse_unstored(node, "An order by")
         if kind_of(expression) not in COMPARABLE:
             raise error("TYPE_MISMATCH", f"{kind_of(expression)} values have no order.", where=position(node))
         return expression, not descending
@@ -316,6 +335,16 @@ def _table(tree: exp.Select) -> exp.Table:
 def _path(table: exp.Table) -> str:
     """`a.b.films`, `"a/b".films` and `"a/b/films"` are the same table; Pixeltable folds names to lower case."""
     return "/".join(part.name for part in table.parts).lower()
+
+
+def _refuse_unstored(node: exp.Expression, what: str) -> PxtFlightError:
+    """Pixeltable evaluates such a column in Python: NULL compares as None does there, and ORDER BY is silently passed over."""
+    return error(
+        "sql_unsupported",
+        f"{what} an unstored computed column is not served.",
+        hint="Store the column, or filter and sort what you read.",
+        where=position(node),
+    )
 
 
 def _default_name(node: exp.Expression) -> str:
