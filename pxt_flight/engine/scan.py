@@ -200,7 +200,14 @@ def _converter(promised: pa.Field) -> Callable[[list[Any]], pa.Array]:
         return lambda values: pa.array([None if value is None else _json(value, promised.name) for value in values], pa.utf8())
     if promised.metadata[b"pxt:type"] == b"UUID":
         return lambda values: pa.array([None if value is None else value.bytes for value in values], pa.uuid())
-    return lambda values: pa.array(values, promised.type)
+    return lambda values: _array(values, promised.type)
+
+
+def _array(values: list[Any], arrow_type: pa.DataType) -> pa.Array:
+    try:
+        return pa.array(values, arrow_type)
+    except OverflowError:  # a sum of integers, which Python has of any size
+        raise error("INVALID_ARGUMENT", "A value of the query is out of range.") from None
 
 
 def _json(value: Any, column: str) -> str:
