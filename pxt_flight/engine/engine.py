@@ -20,7 +20,7 @@ from pxt_flight.engine import catalog, scan
 from pxt_flight.engine.adbc import ConnectionPool
 from pxt_flight.engine.scan import Request, Scan, Stream
 from pxt_flight.engine.seam import probe
-from pxt_flight.engine.seam.store import libpq_uri
+from pxt_flight.engine.seam.store import libpq_uri, time_zone
 from pxt_flight.errors import CODES, PxtFlightError, error
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class Engine:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="engine")
         self._seam, self.slow_because = _load_seam()
         self.store_uri = libpq_uri()
-        self._pool = ConnectionPool(self.store_uri, timeout=query_timeout)
+        self._pool = ConnectionPool(self.store_uri, timeout=query_timeout, time_zone=time_zone())
 
     def disable_copy(self, reason: str) -> None:
         """Read through `cursor()` from now on: slower, and right whatever this Pixeltable does inside."""
