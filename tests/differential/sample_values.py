@@ -70,7 +70,7 @@ DOCUMENTS: list[Any] = [
     {"a": [1, None, "é🙂", {"b": []}], "": {"deep": {"er": True}}},
     10**30,
     {"big": 10**30, "small": 1e-7, "float": 1.5, "minus": -0.25, "one": 1.0},
-    "50% of it's \\ \"text\"\n",
+    '50% of it\'s \\ "text"\n',
     "",
     0,
     False,

@@ -23,7 +23,9 @@ def values(pxt, tmp_path_factory):
 def tables(pxt, values):
     """A table per state, with a column per type; and the rows that were put in."""
     length = max(map(len, values.values()))
-    full = [dict(zip(values, row, strict=True)) for row in itertools.islice(zip(*map(itertools.cycle, values.values()), strict=False), length)]
+    full = [
+        dict(zip(values, row, strict=True)) for row in itertools.islice(zip(*map(itertools.cycle, values.values()), strict=False), length)
+    ]
     states = {
         "values": full,
         "no rows": [],
@@ -102,7 +104,9 @@ def test_thumbnails(tables, read, db, state, size, door):
 def test_thumbnails_show_the_picture(tables, db, values):
     """The colours are the file's, transparency lies over white."""
     table, _ = tables["values"]
-    cells = db.sql(f"select image from {table.get_metadata()['name']} order by id limit {len(values['Image'])}", media="thumbnail:64").to_arrow()
+    cells = db.sql(
+        f"select image from {table.get_metadata()['name']} order by id limit {len(values['Image'])}", media="thumbnail:64"
+    ).to_arrow()
     pixels = [Image.open(io.BytesIO(cell)).convert("RGB").getpixel((2, 0)) for cell in cells["image"].to_pylist()]
     wanted = {0: (0, 128, 128), 1: (255, 165, 0), 3: (77, 77, 77), 5: (255, 195, 195)}
     for i, colour in wanted.items():
