@@ -10,6 +10,7 @@ import operator
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any
 
@@ -25,8 +26,8 @@ COMPARABLE = NUMERIC | {"String", "Bool", "Timestamp", "Date", "UUID"}
 AGGREGATES: dict[type[exp.Expression], tuple[Any, frozenset[str]]] = {
     exp.Sum: (pxtf.sum, NUMERIC),
     exp.Avg: (pxtf.mean, NUMERIC),
-    exp.Min: (pxtf.min, COMPARABLE - {"Bool", "UUID"}),
-    exp.Max: (pxtf.max, COMPARABLE - {"Bool", "UUID"}),
+    exp.Min: (pxtf.min, NUMERIC | {"String", "Timestamp"}),
+    exp.Max: (pxtf.max, NUMERIC | {"String", "Timestamp"}),
 }
 
 
@@ -132,7 +133,10 @@ class ExpressionBuilder:
             return Constant(_text(node.this, node))
         if set(node.this) <= set("0123456789"):
             return Constant(int(node.this))
-        return Constant(float(node.this))
+        number = float(node.this)
+        if number.is_integer() and abs(number) < 2**53 and Decimal(node.this) != number:  # 1.99999999999999999999
+            raise error("INVALID_ARGUMENT", "The number has more digits than a double keeps.", where=position(node))
+        return Constant(number)
 
     def _parameter(self, node: exp.Parameter) -> Constant:
         index = int(node.name) if node.name.isdigit() else 0
@@ -237,6 +241,8 @@ class ExpressionBuilder:
                 raise error("TYPE_MISMATCH", "Arithmetic takes numbers.", where=position(node))
         compute = _ARITHMETIC[type(node)]
         if isinstance(left, Constant) and isinstance(right, Constant):
+            if float in (type(left.value), type(right.value)):  # in Postgres 0.1 + 0.2 = 0.3
+                raise refuse(node, "Arithmetic of constants with a fraction")
             return Constant(compute(left.value, right.value))
         return compute(*(_as_type(side.value, "Float", node) if isinstance(side, Constant) else side for side in (left, right)))
 
@@ -350,15 +356,21 @@ def _as_type(value: Any, kind: str, node: exp.Expression) -> Any:
     return converted
 
 
-def _number(value: Any, node: exp.Expression | None = None) -> Any:
+def _number(value: Any) -> Any:
     """A number that Postgres can hold beside a column: int64, or a finite float."""
     if isinstance(value, str):
         value = int(value) if value.strip().lstrip("+-").isdigit() else float(value)
     if not _is_number(value):
         return None
     if isinstance(value, int) and value not in INT64:
-        raise error("INVALID_ARGUMENT", "A whole number does not fit into 64 bits.", where=position(node) if node else None)
+        raise error("INVALID_ARGUMENT", "A whole number does not fit into 64 bits.")
     return value if math.isfinite(value) else None
+
+
+def _whole(value: Any) -> Any:
+    number = _number(value)
+    # Beside an integer Postgres compares all the digits as written, of which a double of this size has lost some.
+    return None if isinstance(number, float) and 2**53 <= abs(number) <= 2**63 else number
 
 
 def _timestamp(value: Any) -> dt.datetime | None:
@@ -373,14 +385,12 @@ def _timestamp(value: Any) -> dt.datetime | None:
 
 
 def _date(value: Any) -> dt.date | None:
-    if isinstance(value, dt.datetime):
-        return None
-    return dt.date.fromisoformat(value.strip()) if isinstance(value, str) else value if isinstance(value, dt.date) else None
+    return dt.date.fromisoformat(value.strip()) if isinstance(value, str) else value if type(value) is dt.date else None
 
 
 _BOOLEANS = {"t": True, "true": True, "f": False, "false": False}
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
-    "Int": _number,
+    "Int": _whole,
     "Float": _number,
     "String": lambda value: value if isinstance(value, str) else None,
     "Bool": lambda value: value if isinstance(value, bool) else _BOOLEANS.get(str(value).lower()),

@@ -216,6 +216,9 @@ class _Selector:
         others = [part for part, value in node.args.items() if value and part not in ("this", "desc", "nulls_first")]
         if others or bool(node.args.get("nulls_first")) is not descending:
             raise refuse(node, "NULLS FIRST or LAST other than Postgres' default")
+        selected = [found for item in self._tree.expressions for found in item.find_all(*_AGGREGATES)]
+        if any(found not in selected for found in node.find_all(*_AGGREGATES)):
+            raise refuse(node, "An order by an aggregate that is not selected")  # Pixeltable's statement for it names no table
         expression = self._by_position_or_name(node.this, items)
         if self._reads_unstored(node) or any(expression is item for item in self._computed_on_read):
             raise _refuse_unstored(node, "An order by")
@@ -254,6 +257,11 @@ class _Selector:
                     f"Column {name} must be in GROUP BY or in an aggregate.",
                     where={"column": name} | position(node),
                 )
+        for key in self._nodes("order"):
+            for column in key.find_all(exp.Column):
+                is_known = column.name.lower() in dict(items) or str(self._builder.build(column)) in groups
+                if not is_known and not column.find_ancestor(*_AGGREGATES):
+                    raise error("INVALID_EXPRESSION", "A sort key must be in GROUP BY or in an aggregate.", where=position(column))
 
     def _row_count(self, clause: str) -> int | None:
         found = self._tree.args.get(clause)
