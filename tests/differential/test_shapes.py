@@ -3,9 +3,13 @@
 import json
 from decimal import Decimal
 
+import oddities
+import psycopg
 import pytest
 import shapes
 from comparison import rows_of, same
+
+from pxt_flight.errors import PxtFlightError
 
 NAME = "diff_shapes"
 
@@ -50,3 +54,34 @@ def test_means_what_postgres_means(table, plain, read, shape):
 def _declared(kind, value):
     """sum(bigint) and avg(bigint) are numeric in Postgres; here they are of the type that Pixeltable declares."""
     return value if not isinstance(value, Decimal) else int(value) if kind == b"Int" else float(value)
+
+
+REFUSALS = {
+    "sql_unsupported",
+    "sql_not_allowed",
+    "sql_syntax",
+    "TYPE_MISMATCH",
+    "INVALID_ARGUMENT",
+    "INVALID_EXPRESSION",
+    "COLUMN_NOT_FOUND",
+}
+
+
+@pytest.mark.parametrize("sql", oddities.SERVED_OR_REFUSED)
+def test_an_oddity_is_refused_or_means_what_postgres_means(table, plain, db, sql):
+    statement = sql.format(t=NAME)
+    try:
+        answer = db.sql(statement, media="bytes").to_arrow()
+    except PxtFlightError as refusal:
+        assert refusal.code in REFUSALS  # noqa: PT017  # both ways are right
+        return
+    kinds = [field.metadata[b"pxt:type"] for field in answer.schema]
+    expected = [[_declared(kind, value) for kind, value in zip(kinds, row, strict=True)] for row in plain.execute(statement)]
+    same(expected, answer, ordered="order by" in statement)
+
+
+@pytest.mark.parametrize(("condition", "meaning"), oddities.LENIENT.items(), ids=list(oddities.LENIENT))
+def test_what_postgres_refuses_and_we_read(table, plain, db, condition, meaning):
+    with pytest.raises(psycopg.Error):
+        plain.execute(f"select id from {NAME} where {condition}")
+    same(plain.execute(f"select id from {NAME} where {meaning}"), db.sql(f"select id from {NAME} where {condition}").to_arrow())

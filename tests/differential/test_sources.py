@@ -220,7 +220,7 @@ def test_nested_directories(pxt, directory, read, name, tier):
 
 @pytest.fixture(scope="module")
 def keywords(pxt, directory):
-    names = ["end", "From", "ORDER", "user", "Null", "true", "MixedCase", "timestamp", "c0", "col_0", "table"]
+    names = ["end", "Group", "ORDER", "user", "Null", "true", "MixedCase", "timestamp", "c0", "col_0", "table"]
     table = pxt.create_table(f"{directory}.keywords", dict.fromkeys(names, pxt.Int | None))
     table.insert({name: i * 10 + k if (i + k) % 5 else None for k, name in enumerate(names)} for i in range(8))
     return table, [name.lower() for name in names]
@@ -230,8 +230,8 @@ def keywords(pxt, directory):
 def test_columns_named_like_keywords(keywords, read, tier):
     table, names = keywords
     chosen = ", ".join(f'"{name}"' for name in reversed(names))
-    answer = read(f'select {chosen} from diff_sources.keywords where "end" > 3 or "ORDER" is null order by "From", "user" desc', tier=tier)
-    query = table.where((table["end"] > 3) | (table["order"] == None)).order_by(table["from"]).order_by(table["user"], asc=False)
+    answer = read(f'select {chosen} from diff_sources.keywords where "end" > 3 or "ORDER" is null order by "GROUP", "user" desc', tier=tier)
+    query = table.where((table["end"] > 3) | (table["order"] == None)).order_by(table["group"]).order_by(table["user"], asc=False)
     same(rows_of(query.select(*(table[name] for name in reversed(names))).collect()), answer, ordered=True)
     assert answer.schema.names == names[::-1]
     same(rows_of(table.select().collect()), read("select * from diff_sources.keywords", tier=tier))
