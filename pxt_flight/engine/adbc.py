@@ -79,12 +79,14 @@ class ConnectionPool:
     Args:
         uri: libpq's connection URI.
         timeout: seconds a statement may take.
+        time_zone: of its sessions; that of Pixeltable's, for the two to compare dates with timestamps alike.
         idle: how many unused connections are kept.
     """
 
-    def __init__(self, uri: str, *, timeout: float, idle: int = 4) -> None:
+    def __init__(self, uri: str, *, timeout: float, time_zone: str, idle: int = 4) -> None:
         self._uri = uri
         self._timeout = timeout
+        self._time_zone = time_zone.replace("'", "''")
         self._idle_limit = idle
         self._idle: list[Any] = []
         self._lock = threading.Lock()
@@ -140,6 +142,7 @@ class ConnectionPool:
         # autocommit: ADBC's default holds a transaction open between queries, which blocks every schema change of a table read once.
         connection = adbc.connect(self._uri, autocommit=True)
         milliseconds = int(self._timeout * 1000)
+        _run(connection, f"SET TIME ZONE '{self._time_zone}'")
         _run(connection, f"SET statement_timeout = {milliseconds}")
         _run(connection, f"SET idle_in_transaction_session_timeout = {milliseconds}")
         _run(connection, "SET default_transaction_read_only = on")

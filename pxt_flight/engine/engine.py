@@ -18,9 +18,9 @@ from pixeltable import exceptions as pxt_errors
 
 from pxt_flight.engine import catalog, scan
 from pxt_flight.engine.adbc import ConnectionPool
-from pxt_flight.engine.scan import Request, Scan, Stream
+from pxt_flight.engine.scan import Pin, Request, Scan, Stream
 from pxt_flight.engine.seam import probe
-from pxt_flight.engine.seam.store import libpq_uri
+from pxt_flight.engine.seam.store import libpq_uri, time_zone
 from pxt_flight.errors import CODES, PxtFlightError, error
 from pxt_flight.trace import describe
 
@@ -29,6 +29,7 @@ Item: TypeAlias = "pa.RecordBatch | BaseException | None"  # a batch, a fault, t
 log = logging.getLogger(__name__)
 _PATH_LIKE = re.compile(r"/\w|\\\w|://")
 _BATCHES_AHEAD = 2
+_PLANS_KEPT = 256
 
 
 class Engine:
@@ -45,8 +46,9 @@ class Engine:
     def __init__(self, *, threads: int = 4, query_timeout: float = 300.0) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="engine")
         self._seam, self.slow_because = _load_seam()
+        self._planned: dict[tuple[Request, Pin | None], Scan] = {}
         self.store_uri = libpq_uri()
-        self._pool = ConnectionPool(self.store_uri, timeout=query_timeout)
+        self._pool = ConnectionPool(self.store_uri, timeout=query_timeout, time_zone=time_zone())
 
     def disable_copy(self, reason: str) -> None:
         """Read through `cursor()` from now on: slower, and right whatever this Pixeltable does inside."""
@@ -63,45 +65,65 @@ class Engine:
         Raises:
             PxtFlightError: the request is at fault.
         """
-        return self._run(lambda: scan.bind(request, self._seam))
+        return self._run(lambda: self._remember(request, scan.bind(request, self._seam)))
 
-    def stream(self, request: Request, version: int | None = None, *, tier: scan.Tier | None = None) -> Stream:
+    def stream(self, request: Request, pin: Pin | None = None, *, tier: scan.Tier | None = None) -> Stream:
         """Start reading a request as of a version of its table.
 
         Args:
             request: what to read.
-            version: what `plan` found; default the live one, for whoever needs no plan before.
+            pin: what `plan` found; default the live table, for whoever needs no plan before.
             tier: insist on a tier, for tests; default the fastest that is right.
 
         Raises:
             PxtFlightError: the request is at fault, or its table or version is gone.
         """
-        return self._run(lambda: self._open(request, version, tier))
+        return self._run(lambda: self._open(request, pin, tier))
 
     def close(self) -> None:
         """Stop the threads and close the connections; streams that still run are cut off."""
         self._threads.shutdown(wait=True, cancel_futures=True)
         self._pool.close()
 
-    def _open(self, request: Request, version: int | None, tier: scan.Tier | None) -> Stream:
-        bound = scan.bind(request, self._seam)
-        version = bound.version if version is None else version
-        if bound.has_versions and bound.version != version:
-            bound = scan.bind(request, self._seam, version=version)
+    def _open(self, request: Request, pin: Pin | None, tier: scan.Tier | None) -> Stream:
+        bound = self._planned.get((request, pin)) or self._bind(request, pin)
         if tier != "cursor" and self._seam:
-            stream = scan.open_copy(bound, self._seam, self._pool)
+            stream = self._open_copy(bound)
             if stream is None and bound.has_versions:
-                # A write came in between, or the plan is not pure SQL; the pinned table tells which.
-                bound = scan.bind(request, self._seam, version=version)
-                stream = scan.open_copy(bound, self._seam, self._pool)
+                # A write came in between, the table is gone, or the plan is not pure SQL; the pinned table tells which.
+                bound = self._bind(request, bound.pin)
+                stream = self._open_copy(bound)
             if stream is not None:
                 return stream
         if tier == "copy":
             raise error("INTERNAL_ERROR", "The query is not known to the copy tier.")
         # cursor() opens its transaction by itself: only a pinned table is sure to be the ticket's version then.
-        pinned = scan.bind(request, self._seam, version=version) if bound.has_versions else bound
+        pinned = scan.bind(request, self._seam, version=bound.version) if bound.has_versions else bound
         stopped = threading.Event()
-        return Stream(pinned.schema, self._cursor_batches(pinned, stopped), "cursor", stopped.set)
+        return Stream(pinned.schema, self._cursor_batches(pinned, stopped), "cursor", cancel=stopped.set, close=stopped.set)
+
+    def _open_copy(self, bound: Scan) -> Stream | None:
+        assert self._seam is not None
+        try:
+            return scan.open_copy(bound, self._seam, self._pool)
+        except pxt_errors.NotFoundError:  # dropped since it was bound
+            return None
+
+    def _bind(self, request: Request, pin: Pin | None) -> Scan:
+        bound = scan.bind(request, self._seam)
+        if pin is None or not bound.has_versions:
+            return bound
+        if pin.table_id not in (None, bound.table_id):
+            raise error("ticket_stale", "The table was dropped, and another has its name.", hint="Run the query again.")
+        return bound if bound.version == pin.version else scan.bind(request, self._seam, version=pin.version)
+
+    def _remember(self, request: Request, bound: Scan) -> Scan:
+        """Keep what was bound for a ticket, so that reading it need not bind again; its version is checked when it is read."""
+        while len(self._planned) >= _PLANS_KEPT:
+            with suppress(KeyError, StopIteration):  # another thread was quicker
+                del self._planned[next(iter(self._planned))]
+        self._planned[(request, bound.pin)] = bound
+        return bound
 
     def _cursor_batches(self, bound: Scan, stopped: threading.Event) -> Iterator[pa.RecordBatch]:
         """Batches that an engine thread makes, at most `_BATCHES_AHEAD` ahead of who takes them."""

@@ -4,37 +4,26 @@ Pixeltable compares what SQL refuses (`id = 'x'` is silently false, `isin` drops
 other here first, and a constant takes the type of the column beside it, as in Postgres.
 """
 
-import datetime as dt
-import math
 import operator
-import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 import pixeltable.functions as pxtf
 from sqlglot import exp
 
+from pxt_flight.engine.constants import INT64, Constant, as_type, is_number, number_literal, text
 from pxt_flight.engine.types import parse_type
 from pxt_flight.errors import PxtFlightError, error
 
-INT64 = range(-(2**63), 2**63)
 NUMERIC = frozenset({"Int", "Float"})
 COMPARABLE = NUMERIC | {"String", "Bool", "Timestamp", "Date", "UUID"}
 AGGREGATES: dict[type[exp.Expression], tuple[Any, frozenset[str]]] = {
     exp.Sum: (pxtf.sum, NUMERIC),
     exp.Avg: (pxtf.mean, NUMERIC),
-    exp.Min: (pxtf.min, COMPARABLE - {"Bool", "UUID"}),
-    exp.Max: (pxtf.max, COMPARABLE - {"Bool", "UUID"}),
+    exp.Min: (pxtf.min, NUMERIC | {"String", "Timestamp"}),
+    exp.Max: (pxtf.max, NUMERIC | {"String", "Timestamp"}),
 }
-
-
-@dataclass(frozen=True)
-class Constant:
-    """A value of the statement or of its parameters; it has no type until it stands beside a column."""
-
-    value: Any
 
 
 Operand = Any  # a Pixeltable expression, or a Constant
@@ -129,15 +118,8 @@ class ExpressionBuilder:
 
     def _literal(self, node: exp.Literal) -> Constant:
         if node.is_string:
-            return Constant(_text(node.this, node))
-        try:
-            value = int(node.this) if node.this.isdecimal() else float(node.this)
-        except ValueError:  # `1e`, or more digits than Python converts
-            value = None
-        # 2**63 is the one number beyond int64 that may yet become one, by its minus.
-        if value is None or (isinstance(value, int) and value > INT64.stop):
-            raise error("INVALID_ARGUMENT", f"{node.this!r:.40} is not a number of 64 bits.", where=position(node))
-        return Constant(value)
+            return Constant(text(node.this, position(node)))
+        return number_literal(node.this, position(node))
 
     def _parameter(self, node: exp.Parameter) -> Constant:
         index = int(node.name) if node.name.isdecimal() and len(node.name) < 6 else 0
@@ -150,11 +132,11 @@ class ExpressionBuilder:
             )
         self.used_parameters.add(index)
         value = self._parameters[index - 1]
-        return Constant(_text(value, node) if isinstance(value, str) else value)
+        return Constant(text(value, position(node)) if isinstance(value, str) else value)
 
     def _negative(self, node: exp.Neg) -> Operand:
         operand = self.build(node.this)
-        if isinstance(operand, Constant) and _is_number(operand.value):
+        if isinstance(operand, Constant) and is_number(operand.value):
             return Constant(-operand.value)
         if isinstance(operand, Constant) or kind_of(operand) not in NUMERIC:
             raise error("TYPE_MISMATCH", "Only a number can be negative.", where=position(node))
@@ -166,7 +148,7 @@ class ExpressionBuilder:
         value = self.constant(node.this)
         if kind is None or node.to.expressions:
             raise refuse(node, f"A cast to {node.to.sql('postgres')}")
-        return Constant(_as_type(value, kind, node))
+        return Constant(as_type(value, kind, position(node)))
 
     def _logic(self, node: exp.And | exp.Or) -> Operand:
         left, right = self.predicate(node.this), self.predicate(node.expression)
@@ -194,13 +176,13 @@ class ExpressionBuilder:
     def _compare(self, compare: Callable[[Any, Any], Any], left: Operand, right: Operand, node: exp.Expression) -> Operand:
         if isinstance(left, Constant) and isinstance(right, Constant):
             # WHERE 1 = 0 is how tools ask for the columns of a statement.
-            if not (_is_number(left.value) and _is_number(right.value)):
+            if not (is_number(left.value) and is_number(right.value)):
                 raise refuse(node, "A comparison of constants other than numbers")
             return Constant(compare(left.value, right.value))
         if isinstance(left, Constant):
-            return compare(_as_type(left.value, _comparable(right, node), node), right)
+            return compare(as_type(left.value, _comparable(right, node), position(node)), right)
         if isinstance(right, Constant):
-            return compare(left, _as_type(right.value, _comparable(left, node), node))
+            return compare(left, as_type(right.value, _comparable(left, node), position(node)))
         kinds = {_comparable(left, node), _comparable(right, node)}
         if len(kinds) > 1 and not kinds <= NUMERIC and not kinds <= {"Date", "Timestamp"}:
             raise error("TYPE_MISMATCH", f"{' and '.join(sorted(kinds))} cannot be compared.", where=position(node))
@@ -211,7 +193,7 @@ class ExpressionBuilder:
         if isinstance(operand, Constant):
             raise refuse(node, "IN with a constant on its left")
         kind = _comparable(operand, node)
-        values = [_as_type(self.constant(item), kind, item) for item in node.expressions]
+        values = [as_type(self.constant(item), kind, position(item)) for item in node.expressions]
         if kind == "Int" and not all(isinstance(value, int) for value in values):
             raise error("TYPE_MISMATCH", "IN over an Int column takes whole numbers.", where=position(node))
         return operand.isin([float(value) for value in values] if kind == "Float" else values)
@@ -238,15 +220,17 @@ class ExpressionBuilder:
     def _arithmetic(self, node: Any) -> Operand:
         left, right = self.build(node.this), self.build(node.expression)
         for side in (left, right):
-            if not (_is_number(side.value) if isinstance(side, Constant) else kind_of(side) in NUMERIC):
+            if not (is_number(side.value) if isinstance(side, Constant) else kind_of(side) in NUMERIC):
                 raise error("TYPE_MISMATCH", "Arithmetic takes numbers.", where=position(node))
         compute = _ARITHMETIC[type(node)]
         if isinstance(left, Constant) and isinstance(right, Constant):
-            value = _number(compute(left.value, right.value), node)
-            if value is None:
+            if float in (type(left.value), type(right.value)):  # in Postgres 0.1 + 0.2 = 0.3
+                raise refuse(node, "Arithmetic of constants with a fraction")
+            value = compute(left.value, right.value)
+            if value not in INT64:
                 raise error("INVALID_ARGUMENT", "A value of the query is out of range.", where=position(node))
             return Constant(value)
-        return compute(*(_as_type(side.value, "Float", node) if isinstance(side, Constant) else side for side in (left, right)))
+        return compute(*(as_type(side.value, "Float", position(node)) if isinstance(side, Constant) else side for side in (left, right)))
 
     def _count(self, node: exp.Count) -> Operand:
         if isinstance(node.this, exp.Star):
@@ -292,7 +276,7 @@ _CAST_TYPES = {
 _RULES: dict[type[exp.Expression], Callable[[ExpressionBuilder, Any], Operand]] = {
     exp.Column: ExpressionBuilder._column,
     exp.Literal: ExpressionBuilder._literal,
-    exp.RawString: lambda _, node: Constant(_text(node.this, node)),
+    exp.RawString: lambda _, node: Constant(text(node.this, position(node))),
     exp.Boolean: lambda _, node: Constant(bool(node.this)),
     exp.Null: lambda _, __: Constant(None),
     exp.Parameter: ExpressionBuilder._parameter,
@@ -332,67 +316,3 @@ def _comparable(operand: Operand, node: exp.Expression) -> str:
             "TYPE_MISMATCH", f"A value of type {kind} cannot be compared.", hint="IS NULL can be asked of it.", where=position(node)
         )
     return kind
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _text(value: str, node: exp.Expression) -> str:
-    # Postgres has no NUL in text; a lone surrogate has no UTF-8.
-    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise error("INVALID_ARGUMENT", "A text holds a character that cannot be stored (NUL or half of a pair).", where=position(node))
-    return value
-
-
-def _as_type(value: Any, kind: str, node: exp.Expression) -> Any:
-    """The constant as the type of the column beside it, as Postgres reads an untyped literal."""
-    if value is None:
-        raise error("TYPE_MISMATCH", "Nothing equals NULL.", hint="Use IS NULL or IS NOT NULL.", where=position(node))
-    try:
-        converted = _CONVERSIONS[kind](value)
-    except (ValueError, OverflowError):
-        converted = None
-    if converted is None:
-        raise error("TYPE_MISMATCH", f"{value!r:.40} does not compare with a column of type {kind}.", where=position(node))
-    return converted
-
-
-def _number(value: Any, node: exp.Expression | None = None) -> Any:
-    """A number that Postgres can hold beside a column: int64, or a finite float."""
-    if isinstance(value, str):
-        value = int(value) if value.strip().lstrip("+-").isdigit() else float(value)
-    if not _is_number(value):
-        return None
-    if isinstance(value, int) and value not in INT64:
-        raise error("INVALID_ARGUMENT", "A whole number does not fit into 64 bits.", where=position(node) if node else None)
-    return value if math.isfinite(value) else None
-
-
-def _timestamp(value: Any) -> dt.datetime | None:
-    if isinstance(value, str):
-        value = dt.datetime.fromisoformat(value.strip())
-    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-        value = dt.datetime.combine(value, dt.time())
-    if not isinstance(value, dt.datetime):
-        return None
-    # Without a zone it is UTC: on the wire every timestamp is, whatever the server's own zone.
-    return value.astimezone(dt.UTC) if value.tzinfo else value.replace(tzinfo=dt.UTC)
-
-
-def _date(value: Any) -> dt.date | None:
-    if isinstance(value, dt.datetime):
-        return None
-    return dt.date.fromisoformat(value.strip()) if isinstance(value, str) else value if isinstance(value, dt.date) else None
-
-
-_BOOLEANS = {"t": True, "true": True, "f": False, "false": False}
-_CONVERSIONS: dict[str, Callable[[Any], Any]] = {
-    "Int": _number,
-    "Float": _number,
-    "String": lambda value: value if isinstance(value, str) else None,
-    "Bool": lambda value: value if isinstance(value, bool) else _BOOLEANS.get(str(value).lower()),
-    "Timestamp": _timestamp,
-    "Date": _date,
-    "UUID": lambda value: value if isinstance(value, uuid.UUID) else uuid.UUID(value) if isinstance(value, str) else None,
-}

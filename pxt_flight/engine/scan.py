@@ -10,13 +10,14 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 
 from pxt_flight.engine import media, sql
 from pxt_flight.engine.adbc import ConnectionPool, SnapshotReader
 from pxt_flight.engine.catalog import get_table
+from pxt_flight.engine.selection import Selection, select
 from pxt_flight.engine.types import arrow_field
 from pxt_flight.errors import PxtFlightError, error
 
@@ -43,11 +44,18 @@ class Request:
     media: str = "thumbnail:256"
 
 
+class Pin(NamedTuple):
+    """What a ticket reads: a version of a table, and which table that was, for names may be given anew."""
+
+    version: int
+    table_id: str | None = None
+
+
 @dataclass(frozen=True)
 class Scan:
     """A request bound to a table at a version: what it reads and what it answers."""
 
-    selection: sql.Selection
+    selection: Selection
     schema: pa.Schema
     mode: media.MediaMode
     table: str
@@ -55,15 +63,21 @@ class Scan:
     version: int
     has_versions: bool
 
+    @property
+    def pin(self) -> Pin:
+        """What it reads."""
+        return Pin(self.version, self.table_id)
+
 
 @dataclass(eq=False)  # by identity: the server keeps those that run in a set
 class Stream:
-    """Batches of a scan. Closing the iterator of `batches` ends it; `cancel` makes it fail soon, and may be called from any thread."""
+    """Batches of a scan. Who reads it must `close` it, also in the middle; `cancel` makes it fail soon, from any thread."""
 
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
     tier: Tier
     cancel: Callable[[], None]
+    close: Callable[[], None]
 
 
 def table_of(request: Request) -> str:
@@ -121,7 +135,8 @@ def open_copy(scan: Scan, seam: ModuleType, pool: ConnectionPool) -> Stream | No
     except BaseException:
         snapshot.close(finished=False)
         raise
-    return Stream(scan.schema, _copy_batches(scan, snapshot, reader, compiled.flagged), "copy", snapshot.cancel)
+    batches = _copy_batches(scan, snapshot, reader, compiled.flagged)
+    return Stream(scan.schema, batches, "copy", snapshot.cancel, close=lambda: snapshot.close(finished=False))
 
 
 def cursor_batches(scan: Scan) -> Generator[pa.RecordBatch, None, None]:
@@ -149,7 +164,7 @@ def sliced(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 def _bind(request: Request, statement: sql.Statement, mode: media.MediaMode, seam: ModuleType | None, version: int | None) -> Scan:
     table = get_table(statement.table if version is None else f"{statement.table.split(':')[0]}:{version}")
     metadata = table.get_metadata()
-    selection = sql.select(statement, table, metadata["columns"], request.parameters)
+    selection = select(statement, table, metadata["columns"], request.parameters)
     for output in selection.outputs:
         if output.type.is_media:
             media.check_served(output.type.name, output.name, mode)
@@ -209,7 +224,14 @@ def _converter(promised: pa.Field) -> Callable[[list[Any]], pa.Array]:
         return lambda values: pa.array([None if value is None else _json(value, promised.name) for value in values], pa.utf8())
     if promised.metadata[b"pxt:type"] == b"UUID":
         return lambda values: pa.array([None if value is None else value.bytes for value in values], pa.uuid())
-    return lambda values: pa.array(values, promised.type)
+    return lambda values: _array(values, promised.type)
+
+
+def _array(values: list[Any], arrow_type: pa.DataType) -> pa.Array:
+    try:
+        return pa.array(values, arrow_type)
+    except OverflowError:  # a sum of integers, which Python has of any size
+        raise error("INVALID_ARGUMENT", "A value of the query is out of range.") from None
 
 
 def _json(value: Any, column: str) -> str:

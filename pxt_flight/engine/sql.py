@@ -1,24 +1,18 @@
-"""The user's SQL -> a Pixeltable query over one table.
-
-The text is parsed by sqlglot, and only what the tree says is rebuilt with Pixeltable's own query API: no part of the text is ever sent on.
-Each clause and node is on an allow-list; what is not answers an error that says where it stands.
-"""
+"""The user's SQL as text -> one SELECT over one table, or an error that says where it stands."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import pixeltable as pxt
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
-from pxt_flight.engine.expressions import COMPARABLE, Constant, ExpressionBuilder, kind_of, position, refuse
-from pxt_flight.engine.types import ColumnType, parse_type
+from pxt_flight.engine.expressions import refuse
 from pxt_flight.errors import PxtFlightError, error
 
 MAX_TEXT = 1 << 20  # characters of one statement
@@ -26,7 +20,6 @@ MAX_ITEMS = 1600  # of a select list, as Postgres has columns; 5 s of planning
 MAX_KEYS = 64  # of ORDER BY or GROUP BY: Pixeltable's time grows with their square, 3,000 keys took two minutes
 _POSTGRES = Dialect.get_or_raise("postgres")
 _CLAUSES = {"expressions", "from_", "where", "group", "order", "limit", "offset", "distinct"}
-_AGGREGATES = (exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max)
 # It warns with the statement's text about commands, which are refused below.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
@@ -49,27 +42,6 @@ class Statement:
         return ":" in self.table
 
 
-@dataclass(frozen=True)
-class Output:
-    """One column of the result."""
-
-    name: str
-    type: ColumnType
-    nullable: bool
-
-
-@dataclass(frozen=True)
-class Selection:
-    """A statement bound to its table.
-
-    `query` selects media cells as references, `cursor_query` as the paths of local copies: what `cursor()` is asked for.
-    """
-
-    query: pxt.Query
-    cursor_query: pxt.Query
-    outputs: tuple[Output, ...]
-
-
 @lru_cache(maxsize=256)
 def parse(text: str) -> Statement:
     """Parse one SELECT over one table.
@@ -80,7 +52,7 @@ def parse(text: str) -> Statement:
     Raises:
         InvalidRequestError: `sql_syntax` with the position, `sql_not_allowed` for a write or a second statement, `sql_unsupported`.
     """
-    with _positions(text):
+    with positions(text):
         statements = [tree for tree in _trees(text) if tree is not None and not isinstance(tree, exp.Semicolon)]
         if not statements:
             raise error("sql_syntax", "The statement is empty.", where={"offset": 0})
@@ -97,164 +69,6 @@ def parse(text: str) -> Statement:
         _check_size(tree)
         table = _table(tree)
         return Statement(text, tree, _path(table), table.alias.lower())
-
-
-def select(statement: Statement, table: pxt.Table, columns: Mapping[str, Any], parameters: Sequence[Any]) -> Selection:
-    """Bind a parsed statement to its table.
-
-    Args:
-        statement: what `parse` made.
-        table: the table of `statement.table`.
-        columns: its columns as `get_metadata()` describes them.
-        parameters: values for `$1`, `$2`, ...
-
-    Raises:
-        PxtFlightError: unknown column, types that do not fit, SQL that is not served; each with its position.
-    """
-    with _positions(statement.text):
-        return _Selector(statement, table, columns, parameters).select()
-
-
-class _Selector:
-    def __init__(self, statement: Statement, table: pxt.Table, columns: Mapping[str, Any], parameters: Sequence[Any]) -> None:
-        self._tree = statement.tree
-        self._table = table
-        self._columns = {name: table[name] for name in columns}
-        self._computed = {name for name, column in columns.items() if column["is_computed"]}
-        path = statement.table.split(":")[0]
-        names = {statement.alias} if statement.alias else {path.rsplit("/", 1)[-1], path.replace("/", ".")}
-        self._builder = ExpressionBuilder(self._columns, frozenset(names), parameters)
-        self._parameters = parameters
-
-    def select(self) -> Selection:
-        if isinstance(distinct := self._tree.args.get("distinct"), exp.Distinct) and distinct.args.get("on"):
-            raise refuse(distinct, "DISTINCT ON")
-        items = list(self._items())
-        self._check_names(items)
-        group_by = [self._grouping(node, items) for node in self._nodes("group")]
-        self._check_grouping(items, group_by)
-        order_by = [self._ordering(node, items) for node in self._nodes("order")]
-        where = self._builder.predicate(self._tree.args["where"].this) if self._tree.args.get("where") else Constant(True)
-        limit, offset = self._row_count("limit"), self._row_count("offset")
-        if len(self._builder.used_parameters) < len(self._parameters):
-            raise error("INVALID_ARGUMENT", "More values came with the statement than it has parameters.")
-
-        if isinstance(where, Constant):
-            query = self._table.select()
-            limit = limit if where.value else 0
-        else:
-            query = self._table.where(where)
-        if group_by:
-            query = query.group_by(*group_by)
-        for expression, ascending in order_by:
-            query = query.order_by(expression, asc=ascending)
-        if limit is not None or offset is not None:
-            query = query.limit(2**63 - 1 if limit is None else limit, offset=offset)
-        return Selection(
-            query=self._selected(query, [expression for _, expression in items]),
-            cursor_query=self._selected(query, [_local(expression) for _, expression in items]),
-            outputs=tuple(self._output(name, expression) for name, expression in items),
-        )
-
-    def _selected(self, query: pxt.Query, expressions: list[Any]) -> pxt.Query:
-        # Names of our own: a user's alias may be any text, a name of Pixeltable's may not.
-        selected = query.select(**{f"c{i}": expression for i, expression in enumerate(expressions)})
-        return selected.distinct() if self._tree.args.get("distinct") else selected
-
-    def _items(self) -> Iterator[tuple[str, Any]]:
-        for node in self._tree.expressions:
-            inner = node.unalias()
-            if node.is_star and not isinstance(inner, exp.AggFunc):
-                if isinstance(inner, exp.Star) and any(inner.args.values()):
-                    raise refuse(node, "* with anything after it")
-                yield from self._columns.items()
-                continue
-            operand = self._builder.build(inner)
-            if isinstance(operand, Constant):
-                raise refuse(node, "A constant in the select list")
-            yield node.alias or _default_name(inner), operand
-
-    def _check_names(self, items: list[tuple[str, Any]]) -> None:
-        names = [name for name, _ in items]
-        for name in names:
-            if names.count(name) > 1:
-                raise error("INVALID_ARGUMENT", f"Two columns of the result are named {name}.", hint="Name one with AS.")
-
-    def _nodes(self, clause: str) -> list[exp.Expression]:
-        found = self._tree.args.get(clause)
-        if found is None:
-            return []
-        if any(value for key, value in found.args.items() if key != "expressions"):
-            raise refuse(found, f"{clause.upper()} BY with anything but expressions")
-        return list(found.expressions)
-
-    def _grouping(self, node: exp.Expression, items: list[tuple[str, Any]]) -> Any:
-        # Here a column of the table goes before an item of that name, unlike in ORDER BY (Postgres, SELECT, GROUP BY clause).
-        is_column = isinstance(node, exp.Column) and node.name.lower() in self._columns
-        expression = self._builder.build(node) if is_column else self._by_position_or_name(node, items)
-        if kind_of(expression) not in COMPARABLE:
-            raise error("TYPE_MISMATCH", f"{kind_of(expression)} values cannot be grouped.", where=position(node))
-        return expression
-
-    def _ordering(self, node: exp.Expression, items: list[tuple[str, Any]]) -> tuple[Any, bool]:
-        descending = bool(node.args.get("desc"))
-        # sqlglot sets nulls_first for Postgres' default too: nulls last ascending, first descending.
-        others = [part for part, value in node.args.items() if value and part not in ("this", "desc", "nulls_first")]
-        if others or bool(node.args.get("nulls_first")) is not descending:
-            raise refuse(node, "NULLS FIRST or LAST other than Postgres' default")
-        expression = self._by_position_or_name(node.this, items)
-        if kind_of(expression) not in COMPARABLE:
-            raise error("TYPE_MISMATCH", f"{kind_of(expression)} values have no order.", where=position(node))
-        return expression, not descending
-
-    def _by_position_or_name(self, node: exp.Expression, items: list[tuple[str, Any]]) -> Any:
-        """An item of the select list by its number or name, else any expression (Postgres' rule for ORDER BY)."""
-        if isinstance(node, exp.Literal) and not node.is_string:
-            number = int(node.this) if node.this.isdecimal() and len(node.this) < 6 else 0
-            if not 1 <= number <= len(items):
-                raise error("INVALID_ARGUMENT", f"The select list has no column {node.this}.", where=position(node))
-            return items[number - 1][1]
-        if isinstance(node, exp.Column) and len(node.parts) == 1:
-            named = dict(items)
-            if node.name in named or node.name.lower() in named:
-                return named.get(node.name, named.get(node.name.lower()))
-        operand = self._builder.build(node)
-        if isinstance(operand, Constant):
-            raise refuse(node, "A constant in this place")
-        return operand
-
-    def _check_grouping(self, items: list[tuple[str, Any]], group_by: list[Any]) -> None:
-        """In an aggregation every other item must be one of the groups: Postgres' rule, said before anything is planned."""
-        aggregated = [bool(node.find(*_AGGREGATES)) for node in self._tree.expressions]
-        if not group_by and not any(aggregated):
-            return
-        if self._tree.args.get("distinct"):
-            raise refuse(self._tree, "DISTINCT with an aggregation")
-        groups = {str(expression) for expression in group_by}
-        for node, (name, expression), is_aggregate in zip(self._tree.expressions, items, aggregated, strict=False):
-            if not is_aggregate and (node.is_star or str(expression) not in groups):
-                raise error(
-                    "INVALID_EXPRESSION",
-                    f"Column {name} must be in GROUP BY or in an aggregate.",
-                    where={"column": name} | position(node),
-                )
-
-    def _row_count(self, clause: str) -> int | None:
-        found = self._tree.args.get(clause)
-        if found is None:
-            return None
-        if not isinstance(found, exp.Limit | exp.Offset) or found.expressions or found.args.get("limit_options"):
-            raise refuse(found, f"{clause.upper()} in this form")
-        value = self._builder.constant(found.expression)
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
-            raise error("INVALID_ARGUMENT", f"{clause.upper()} takes a whole number from 0.", where=position(found))
-        return value
-
-    def _output(self, name: str, expression: Any) -> Output:
-        declared = parse_type(str(expression.col_type))
-        # A computed cell whose function failed is NULL, whatever its type says; so may an aggregate of no rows be.
-        is_plain = any(expression is column for found, column in self._columns.items() if found not in self._computed)
-        return Output(name, declared, nullable=declared.nullable or not is_plain)
 
 
 def _trees(text: str) -> list[Any]:
@@ -289,7 +103,7 @@ def _numbered(tokens: Sequence[Token]) -> list[Token]:
 
 
 @contextmanager
-def _positions(text: str) -> Iterator[None]:
+def positions(text: str) -> Iterator[None]:
     """Turn the `offset` of an error into line and column, both from 1."""
     try:
         yield
@@ -329,14 +143,3 @@ def _table(tree: exp.Select) -> exp.Table:
 def _path(table: exp.Table) -> str:
     """`a.b.films`, `"a/b".films` and `"a/b/films"` are the same table; Pixeltable folds names to lower case."""
     return "/".join(part.name for part in table.parts).lower()
-
-
-def _default_name(node: exp.Expression) -> str:
-    """Postgres' name for an item without one."""
-    if isinstance(node, exp.Column):
-        return str(node.name.lower())
-    return str(node.sql_name().lower()) if isinstance(node, exp.AggFunc) else "?column?"
-
-
-def _local(expression: Any) -> Any:
-    return expression.localpath if parse_type(str(expression.col_type)).is_media else expression

@@ -7,7 +7,7 @@ from typing import Any
 
 from pxt_flight.access.grants import Signer
 from pxt_flight.access.principals import Principal
-from pxt_flight.engine.scan import Request
+from pxt_flight.engine.scan import Pin, Request
 from pxt_flight.errors import error
 
 _TICKET, _STATEMENT = "ticket", "statement"
@@ -23,22 +23,22 @@ class TicketOffice:
     def __init__(self, signer: Signer) -> None:
         self._signer = signer
 
-    def ticket(self, principal: Principal, request: Request, version: int) -> bytes:
-        """A ticket to read a request as of a version of its table."""
-        return self._signer.sign(_TICKET, _claims(principal, request) | {"v": version})
+    def ticket(self, principal: Principal, request: Request, pin: Pin) -> bytes:
+        """A ticket to read a request as of a version of its table, and of no other table of that name."""
+        return self._signer.sign(_TICKET, _claims(principal, request) | {"v": pin.version, "t": pin.table_id})
 
     def statement(self, principal: Principal, request: Request) -> bytes:
         """A handle of a prepared statement, with what has been bound to it."""
         return self._signer.sign(_STATEMENT, _claims(principal, request))
 
-    def read_ticket(self, principal: Principal, ticket: bytes) -> tuple[Request, int]:
-        """The request and version of a ticket.
+    def read_ticket(self, principal: Principal, ticket: bytes) -> tuple[Request, Pin]:
+        """The request of a ticket, and what it reads.
 
         Raises:
             StaleTicketError: it is forged, expired, or of another key.
         """
         claims = self._signer.verify(_TICKET, ticket)
-        return _request(principal, claims), int(claims["v"])
+        return _request(principal, claims), Pin(claims["v"], claims["t"])
 
     def read_statement(self, principal: Principal, handle: bytes) -> Request:
         """The request of a handle; raises like `read_ticket`."""

@@ -1,6 +1,6 @@
 """Queries: SQL in, record batches out."""
 
-from pxt_flight.engine.scan import Request, Scan, Stream, table_of
+from pxt_flight.engine.scan import Pin, Request, Scan, Stream, table_of
 from pxt_flight.operations.call import Call
 from pxt_flight.public_api import public_api
 
@@ -46,7 +46,7 @@ def plan_query(call: Call, request: Request) -> Scan:
     return call.engine.plan(request)
 
 
-def read_query(call: Call, request: Request, version: int | None = None) -> Stream:
-    """The rows of a query as of a version that `plan_query` found; default the live one."""
+def read_query(call: Call, request: Request, pin: Pin | None = None) -> Stream:
+    """The rows of a query as of what `plan_query` found; default the live one."""
     call.require("query", table_of(request))
-    return call.engine.stream(request, version)
+    return call.engine.stream(request, pin)

@@ -19,6 +19,13 @@ from pxt_flight.flight import messages
 often = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+def pin(version):
+    # Imported once the store exists: it imports Pixeltable.
+    from pxt_flight.engine.scan import Pin
+
+    return Pin(version)
+
+
 @pytest.fixture(scope="module")
 def ticket(stranger, as_owner, films):
     """A good ticket."""
@@ -137,7 +144,7 @@ def test_a_ticket_says_nothing_of_the_key_or_the_store(ticket, server, store):
 
 
 def test_the_secret_signs_what_the_server_reads(stranger, as_owner, office, owner, request_of, films):
-    ours = office.ticket(owner, request_of("select count(*) as n from wire_films"), 1)
+    ours = office.ticket(owner, request_of("select count(*) as n from wire_films"), pin(1))
     assert stranger.do_get(fl.Ticket(ours), as_owner).read_all().to_pylist() == [{"n": 100}]
 
 
@@ -153,7 +160,7 @@ def test_an_old_ticket(stranger, as_owner, secret, owner):
 
 def test_a_ticket_made_for_another_key(stranger, as_owner, office, request_of, films):
     other = Principal(str(uuid.uuid4()), "other", frozenset({"read"}))
-    foreign = office.ticket(other, request_of("select id from wire_films"), 1)
+    foreign = office.ticket(other, request_of("select id from wire_films"), pin(1))
     with pytest.raises(fl.FlightServerError, match="ticket_invalid: The ticket was made for another key"):
         stranger.do_get(fl.Ticket(foreign), as_owner).read_all()
 
@@ -204,12 +211,12 @@ def test_a_changed_handle_is_refused(stranger, as_owner, handle, data):
 
 def test_hostile_claims_under_a_good_signature_are_still_checked(stranger, as_owner, office, owner, request_of, films):
     for sql, code in (("delete from wire_films", "sql_not_allowed"), ("select nope from wire_films", "COLUMN_NOT_FOUND")):
-        signed = office.ticket(owner, request_of(sql), 1)
+        signed = office.ticket(owner, request_of(sql), pin(1))
         with pytest.raises(fl.FlightServerError, match=f"{code}: "):
             stranger.do_get(fl.Ticket(signed), as_owner).read_all()
 
 
 def test_a_ticket_of_a_version_that_never_was(stranger, as_owner, office, owner, request_of, films):
-    signed = office.ticket(owner, request_of("select id from wire_films"), 10**6)
+    signed = office.ticket(owner, request_of("select id from wire_films"), pin(10**6))
     with pytest.raises(fl.FlightServerError, match="TABLE_NOT_FOUND: "):
         stranger.do_get(fl.Ticket(signed), as_owner).read_all()

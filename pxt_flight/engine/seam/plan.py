@@ -112,7 +112,8 @@ def compile_query(query: pxt.Query) -> SqlPlan | None:
                 return None
             flags[i] = _holds_objects(columns[metadata]).label(f"f{i}")
     selected += flags.values()
-    return SqlPlan(_render(statement.with_only_columns(*selected, maintain_column_froms=True)), tuple(flags), _any_row(statement, doubts))
+    # Pixeltable names its FROM itself, with joins for a view: keeping what the columns imply beside that makes it ambiguous.
+    return SqlPlan(_render(statement.with_only_columns(*selected)), tuple(flags), _any_row(statement, doubts))
 
 
 def export_snapshot() -> str:
@@ -141,7 +142,7 @@ def _any_row(statement: Any, doubts: list[Any]) -> str | None:
     if not doubts:
         return None
     everything = statement.order_by(None).limit(None).offset(None)
-    return _render(everything.with_only_columns(sql.literal(1), maintain_column_froms=True).where(sql.or_(*doubts)).limit(1))
+    return _render(everything.with_only_columns(sql.literal(1)).where(sql.or_(*doubts)).limit(1))
 
 
 def _render(statement: Any) -> str:

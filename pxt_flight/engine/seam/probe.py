@@ -25,7 +25,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "pixeltable.exprs": ("ColumnRef", "ColumnPropertyRef.Property.CELLMD"),
     "pixeltable.runtime": ("get_runtime",),
     "pixeltable.catalog.catalog": ("Catalog.begin_xact",),
-    "pixeltable.env": ("Env.get", "Env.db_url"),
+    "pixeltable.env": ("Env.get", "Env.db_url", "Env.default_time_zone"),
 }
 
 

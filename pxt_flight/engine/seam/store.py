@@ -14,3 +14,8 @@ def libpq_uri() -> str:
     if url.get_backend_name() != "postgresql":
         raise ValueError("not a Postgres store")
     return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def time_zone() -> str:
+    """The time zone of Pixeltable's sessions, by its name: a date beside a timestamp is midnight there."""
+    return str(Env.get().default_time_zone)

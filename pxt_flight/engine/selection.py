@@ -1,0 +1,253 @@
+"""A parsed SELECT and its table -> a Pixeltable query.
+
+Only what the tree says is rebuilt, with Pixeltable's own query API: no part of the text is ever sent on. Each clause and node is on an
+allow-list; what is not answers an error that says where it stands.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pixeltable as pxt
+from sqlglot import exp
+
+from pxt_flight.engine.constants import Constant
+from pxt_flight.engine.expressions import COMPARABLE, ExpressionBuilder, kind_of, position, refuse
+from pxt_flight.engine.sql import Statement, positions
+from pxt_flight.engine.types import ColumnType, parse_type
+from pxt_flight.errors import PxtFlightError, error
+
+_AGGREGATES = (exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max)
+
+
+@dataclass(frozen=True)
+class Output:
+    """One column of the result."""
+
+    name: str
+    type: ColumnType
+    nullable: bool
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A statement bound to its table.
+
+    `query` selects media cells as references, `cursor_query` as the paths of local copies: what `cursor()` is asked for.
+    """
+
+    query: pxt.Query
+    outputs: tuple[Output, ...]
+    make_cursor_query: Callable[[], pxt.Query]
+
+    @cached_property
+    def cursor_query(self) -> pxt.Query:
+        """Made when it is needed: half the time of binding a query, for the few that read through `cursor()`."""
+        return self.make_cursor_query()
+
+
+def select(statement: Statement, table: pxt.Table, columns: Mapping[str, Any], parameters: Sequence[Any]) -> Selection:
+    """Bind a parsed statement to its table.
+
+    Args:
+        statement: what `parse` made.
+        table: the table of `statement.table`.
+        columns: its columns as `get_metadata()` describes them.
+        parameters: values for `$1`, `$2`, ...
+
+    Raises:
+        PxtFlightError: unknown column, types that do not fit, SQL that is not served; each with its position.
+    """
+    with positions(statement.text):
+        return _Selector(statement, table, columns, parameters).select()
+
+
+class _Selector:
+    def __init__(self, statement: Statement, table: pxt.Table, columns: Mapping[str, Any], parameters: Sequence[Any]) -> None:
+        self._tree = statement.tree
+        self._table = table
+        self._columns = {name: table[name] for name in columns}
+        self._computed = {name for name, column in columns.items() if column["is_computed"]}
+        self._unstored = {name for name, column in columns.items() if not column["is_stored"]}
+        self._computed_on_read: list[Any] = []
+        path = statement.table.split(":")[0]
+        names = {statement.alias} if statement.alias else {path.rsplit("/", 1)[-1], path.replace("/", ".")}
+        self._builder = ExpressionBuilder(self._columns, frozenset(names), parameters)
+        self._parameters = parameters
+
+    def select(self) -> Selection:
+        if isinstance(distinct := self._tree.args.get("distinct"), exp.Distinct) and distinct.args.get("on"):
+            raise refuse(distinct, "DISTINCT ON")
+        items = list(self._items())
+        self._check_names(items)
+        group_by = [self._grouping(node, items) for node in self._nodes("group")]
+        self._check_grouping(items, group_by)
+        order_by = [self._ordering(node, items) for node in self._nodes("order")]
+        where = self._where()
+        limit, offset = self._row_count("limit"), self._row_count("offset")
+        if len(self._builder.used_parameters) < len(self._parameters):
+            raise error("INVALID_ARGUMENT", "More values came with the statement than it has parameters.")
+
+        if isinstance(where, Constant):
+            query = self._table.select()
+            limit = limit if where.value else 0
+        else:
+            query = self._table.where(where)
+        if group_by:
+            query = query.group_by(*group_by)
+        for expression, ascending in order_by:
+            query = query.order_by(expression, asc=ascending)
+        if limit is not None or offset is not None:
+            query = query.limit(2**63 - 1 if limit is None else limit, offset=offset)
+        return Selection(
+            query=self._selected(query, [expression for _, expression in items]),
+            outputs=tuple(self._output(name, expression) for name, expression in items),
+            make_cursor_query=lambda: self._selected(query, [_local(expression) for _, expression in items]),
+        )
+
+    def _where(self) -> Any:
+        found = self._tree.args.get("where")
+        if found is None:
+            return Constant(True)
+        if self._reads_unstored(found):
+            raise _refuse_unstored(found, "A condition on")
+        return self._builder.predicate(found.this)
+
+    def _selected(self, query: pxt.Query, expressions: list[Any]) -> pxt.Query:
+        # Names of our own: a user's alias may be any text, a name of Pixeltable's may not.
+        selected = query.select(**{f"c{i}": expression for i, expression in enumerate(expressions)})
+        return selected.distinct() if self._tree.args.get("distinct") else selected
+
+    def _items(self) -> Iterator[tuple[str, Any]]:
+        for node in self._tree.expressions:
+            inner = node.unalias()
+            if node.is_star and not isinstance(inner, exp.AggFunc):
+                if isinstance(inner, exp.Star) and any(inner.args.values()):
+                    raise refuse(node, "* with anything after it")
+                yield from self._columns.items()
+                continue
+            operand = self._builder.build(inner)
+            if isinstance(operand, Constant):
+                raise refuse(node, "A constant in the select list")
+            if self._reads_unstored(inner):
+                if inner.find(exp.Predicate, exp.Connector, exp.Not):
+                    raise _refuse_unstored(node, "A condition on")
+                self._computed_on_read.append(operand)
+            yield node.alias or _default_name(inner), operand
+
+    def _reads_unstored(self, node: exp.Expression) -> bool:
+        return any(column.name.lower() in self._unstored for column in node.find_all(exp.Column))
+
+    def _check_names(self, items: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in items]
+        for name in names:
+            if names.count(name) > 1:
+                raise error("INVALID_ARGUMENT", f"Two columns of the result are named {name}.", hint="Name one with AS.")
+
+    def _nodes(self, clause: str) -> list[exp.Expression]:
+        found = self._tree.args.get(clause)
+        if found is None:
+            return []
+        if any(value for key, value in found.args.items() if key != "expressions"):
+            raise refuse(found, f"{clause.upper()} BY with anything but expressions")
+        return list(found.expressions)
+
+    def _grouping(self, node: exp.Expression, items: list[tuple[str, Any]]) -> Any:
+        # Here a column of the table goes before an item of that name, unlike in ORDER BY (Postgres, SELECT, GROUP BY clause).
+        is_column = isinstance(node, exp.Column) and node.name.lower() in self._columns
+        expression = self._builder.build(node) if is_column else self._by_position_or_name(node, items)
+        if kind_of(expression) not in COMPARABLE:
+            raise error("TYPE_MISMATCH", f"{kind_of(expression)} values cannot be grouped.", where=position(node))
+        return expression
+
+    def _ordering(self, node: exp.Expression, items: list[tuple[str, Any]]) -> tuple[Any, bool]:
+        descending = bool(node.args.get("desc"))
+        # sqlglot sets nulls_first for Postgres' default too: nulls last ascending, first descending.
+        others = [part for part, value in node.args.items() if value and part not in ("this", "desc", "nulls_first")]
+        if others or bool(node.args.get("nulls_first")) is not descending:
+            raise refuse(node, "NULLS FIRST or LAST other than Postgres' default")
+        selected = [found for item in self._tree.expressions for found in item.find_all(*_AGGREGATES)]
+        if any(found not in selected for found in node.find_all(*_AGGREGATES)):
+            raise refuse(node, "An order by an aggregate that is not selected")  # Pixeltable's statement for it names no table
+        expression = self._by_position_or_name(node.this, items)
+        if self._reads_unstored(node) or any(expression is item for item in self._computed_on_read):
+            raise _refuse_unstored(node, "An order by")
+        if kind_of(expression) not in COMPARABLE:
+            raise error("TYPE_MISMATCH", f"{kind_of(expression)} values have no order.", where=position(node))
+        return expression, not descending
+
+    def _by_position_or_name(self, node: exp.Expression, items: list[tuple[str, Any]]) -> Any:
+        """An item of the select list by its number or name, else any expression (Postgres' rule for ORDER BY)."""
+        if isinstance(node, exp.Literal) and not node.is_string:
+            number = int(node.this) if node.this.isdecimal() and len(node.this) < 6 else 0
+            if not 1 <= number <= len(items):
+                raise error("INVALID_ARGUMENT", f"The select list has no column {node.this}.", where=position(node))
+            return items[number - 1][1]
+        if isinstance(node, exp.Column) and len(node.parts) == 1:
+            named = dict(items)
+            if node.name in named or node.name.lower() in named:
+                return named.get(node.name, named.get(node.name.lower()))
+        operand = self._builder.build(node)
+        if isinstance(operand, Constant):
+            raise refuse(node, "A constant in this place")
+        return operand
+
+    def _check_grouping(self, items: list[tuple[str, Any]], group_by: list[Any]) -> None:
+        """In an aggregation every other item must be one of the groups: Postgres' rule, said before anything is planned."""
+        aggregated = [bool(node.find(*_AGGREGATES)) for node in self._tree.expressions]
+        if not group_by and not any(aggregated):
+            return
+        if self._tree.args.get("distinct"):
+            raise refuse(self._tree, "DISTINCT with an aggregation")
+        groups = {str(expression) for expression in group_by}
+        for node, (name, expression), is_aggregate in zip(self._tree.expressions, items, aggregated, strict=False):
+            if not is_aggregate and (node.is_star or str(expression) not in groups):
+                raise error(
+                    "INVALID_EXPRESSION",
+                    f"Column {name} must be in GROUP BY or in an aggregate.",
+                    where={"column": name} | position(node),
+                )
+        for key in self._nodes("order"):
+            for column in key.find_all(exp.Column):
+                is_known = column.name.lower() in dict(items) or str(self._builder.build(column)) in groups
+                if not is_known and not column.find_ancestor(*_AGGREGATES):
+                    raise error("INVALID_EXPRESSION", "A sort key must be in GROUP BY or in an aggregate.", where=position(column))
+
+    def _row_count(self, clause: str) -> int | None:
+        found = self._tree.args.get(clause)
+        if found is None:
+            return None
+        if not isinstance(found, exp.Limit | exp.Offset) or found.expressions or found.args.get("limit_options"):
+            raise refuse(found, f"{clause.upper()} in this form")
+        value = self._builder.constant(found.expression)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
+            raise error("INVALID_ARGUMENT", f"{clause.upper()} takes a whole number from 0.", where=position(found))
+        return value
+
+    def _output(self, name: str, expression: Any) -> Output:
+        declared = parse_type(str(expression.col_type))
+        # A computed cell whose function failed is NULL, whatever its type says; so may an aggregate of no rows be.
+        is_plain = any(expression is column for found, column in self._columns.items() if found not in self._computed)
+        return Output(name, declared, nullable=declared.nullable or not is_plain)
+
+
+def _refuse_unstored(node: exp.Expression, what: str) -> PxtFlightError:
+    """Pixeltable evaluates such a column in Python: NULL compares as None does there, and ORDER BY is silently passed over."""
+    return error(
+        "sql_unsupported",
+        f"{what} an unstored computed column is not served.",
+        hint="Store the column, or filter and sort what you read.",
+        where=position(node),
+    )
+
+
+def _default_name(node: exp.Expression) -> str:
+    """Postgres' name for an item without one."""
+    if isinstance(node, exp.Column):
+        return str(node.name.lower())
+    return str(node.sql_name().lower()) if isinstance(node, exp.AggFunc) else "?column?"
+
+
+def _local(expression: Any) -> Any:
+    return expression.localpath if parse_type(str(expression.col_type)).is_media else expression
