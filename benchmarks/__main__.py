@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     rows, rounds = options.rows or (10_000 if options.smoke else 100_000), options.rounds or (2 if options.smoke else 5)
     before = machine.load()
+    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")  # of a library of Pixeltable's
     with temporary_server() as server:
         # Imported here: Pixeltable takes its home from the environment at its import.
         from benchmarks.suite import Suite

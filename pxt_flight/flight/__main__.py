@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import warnings
 
 from pxt_flight import plane
 from pxt_flight.engine.seam import probe
@@ -13,6 +14,8 @@ def main(channel: plane.Channel) -> None:
     settings = channel.settings
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     os.environ.setdefault("PIXELTABLE_VERBOSITY", "0")
+    # Of a library of Pixeltable's, at each import; nothing to a user of ours.
+    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
     # Before the engine is imported: an unknown Pixeltable may fail in any way at that.
     probe.check_version()
     # Imported here: the channel must own stdout before Pixeltable can print to it.

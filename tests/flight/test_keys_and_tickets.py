@@ -138,7 +138,7 @@ def test_the_handshake_is_refused_clearly(stranger, server):
 
 def test_a_ticket_says_nothing_of_the_key_or_the_store(ticket, server, store):
     body = json.loads(base64.urlsafe_b64decode(ticket.split(b".")[1] + b"=="))
-    assert body.keys() == {"k", "q", "p", "m", "v", "exp"}
+    assert body.keys() == {"k", "q", "p", "m", "v", "t", "exp"}
     assert server.key not in json.dumps(body)
     assert str(store) not in json.dumps(body)
 
@@ -149,13 +149,29 @@ def test_the_secret_signs_what_the_server_reads(stranger, as_owner, office, owne
 
 
 def test_an_old_ticket(stranger, as_owner, secret, owner):
-    claims = {"k": owner.key_id, "q": "select id from wire_films", "p": [], "m": "bytes", "v": 1}
+    claims = {"k": owner.key_id, "q": "select id from wire_films", "p": [], "m": "bytes", "v": 1, "t": None}
     old = Signer(secret).sign("ticket", claims, lifetime=-1)
     with pytest.raises(fl.FlightServerError, match="ticket_expired: ") as caught:
         stranger.do_get(fl.Ticket(old), as_owner).read_all()
     fault = from_json(caught.value.extra_info)
     assert isinstance(fault, pf.StaleTicketError)
     assert fault.retryable
+
+
+def test_a_ticket_of_a_table_that_gave_its_name_to_another(stranger, as_owner, pxt):
+    def make(rows):
+        pxt.drop_table("renewed", if_not_exists="ignore")
+        pxt.create_table("renewed", {"id": pxt.Int}).insert([{"id": row} for row in range(rows)])
+
+    make(3)
+    info = stranger.get_flight_info(fl.FlightDescriptor.for_command("select id from renewed"), as_owner)
+    make(5)  # at the same version as before
+    with pytest.raises(fl.FlightServerError, match="ticket_stale: ") as caught:
+        stranger.do_get(info.endpoints[0].ticket, as_owner).read_all()
+    assert from_json(caught.value.extra_info).retryable
+    pxt.drop_table("renewed")
+    with pytest.raises(fl.FlightServerError, match="TABLE_NOT_FOUND: There is no table renewed"):
+        stranger.do_get(info.endpoints[0].ticket, as_owner).read_all()
 
 
 def test_a_ticket_made_for_another_key(stranger, as_owner, office, request_of, films):
