@@ -98,7 +98,7 @@ def connect(uri: str | None = None, *, key: str | None = None, home: str | Path 
         UnauthenticatedError: the server does not know the key.
     """
     if home is not None:
-        uri, key = _server_in(Path(home))
+        uri, key = _server_in(Path(home).expanduser())
     uri = uri or os.environ.get("PXT_FLIGHT_URI")
     key = key or os.environ.get("PXT_FLIGHT_KEY")
     if uri is None:

@@ -220,7 +220,6 @@ HUGE = {
     "a number beyond int64": ("select id from films where id = 9223372036854775808", "INVALID_ARGUMENT"),
     "constants that multiply beyond int64": ("select id from films where id = " + "*".join(["9999999999"] * 50), "INVALID_ARGUMENT"),
     "constants that multiply beyond float": ("select id from films where score = 1e308 * 10", "sql_unsupported"),
-    "constants that multiply beyond int64": ("select id from films where id = 9223372036854775807 * 10", "INVALID_ARGUMENT"),
     "cells that multiply beyond int64": ("select id * 9223372036854775807 as n from films", "INVALID_ARGUMENT"),
     "a float beyond float": ("select id from films where score = 1e400", "TYPE_MISMATCH"),
     "half of a float": ("select id from films where score = 1e", "INVALID_ARGUMENT"),
