@@ -18,7 +18,7 @@ from pxt_flight.errors import PxtFlightError, error, from_json
 from pxt_flight.registration import Server
 from pxt_flight.server import running, start, stop
 
-QUERY = "select title, width, height, brightness, rating, image from photos where rating >= $1 order by rating desc, id limit 8"
+QUERY = "select title, width, height, brightness, sharpness, image from photos where width >= $1 order by id limit 8"
 # In a checkout beside the package; in a wheel inside of it.
 _NOTEBOOKS = (Path(__file__).parents[1] / "notebooks", Path(__file__).parent / "notebooks")
 
@@ -78,7 +78,7 @@ def _show(server: Server) -> None:
     from pxt_flight.client.database import connect
 
     with connect(server.flight_uri, key=server.key) as db:
-        frame = db.sql(QUERY, [4]).to_polars()
+        frame = db.sql(QUERY, [64]).to_polars()
         _say("\nRows of photos that came into polars over Arrow Flight (image is a JPEG thumbnail):\n")
         with pl.Config(tbl_rows=8, fmt_str_lengths=34, tbl_width_chars=120):
             _say(str(frame.with_columns(pl.col("image").bin.size().alias("image (bytes)")).drop("image")))
