@@ -63,6 +63,8 @@ def _ours(fault: Exception, uri: str) -> PxtFlightError:
         return from_json(getattr(fault, "extra_info", b"") or b"")
     if isinstance(fault, fl.FlightUnavailableError | pa.ArrowInvalid | pa.ArrowKeyError):
         return error("connect_failed", f"No server answers at {uri}.", hint="Start one: pxt-flight serve --home DIR.")
+    if isinstance(fault, fl.FlightCancelledError):  # gRPC's own word while a server shuts down; we cancel nothing ourselves
+        return error("unavailable", "The server ended the call.", hint="Try again.")
     if isinstance(fault, fl.FlightTimedOutError):
         return error("timeout", "The server took too long.", hint="Ask for fewer rows.")
     return error("INTERNAL_ERROR", str(fault).split(". Detail:")[0])
