@@ -1,26 +1,15 @@
 """What the tests of the wire share: a small table, the clients as strangers open them, and waiting for a condition."""
 
-import time
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 import adbc_driver_flightsql.dbapi as flightsql
 import psycopg
 import pyarrow.flight as fl
 import pytest
+from events import eventually
 
 from pxt_flight.registration import Server
-
-T = TypeVar("T")
-
-
-def eventually(condition: Callable[[], T], deadline: float = 20.0) -> T:
-    """Ask `condition` until it answers something true, at most `deadline` seconds; answers that."""
-    end = time.monotonic() + deadline
-    while not (answer := condition()):
-        assert time.monotonic() < end, f"not within {deadline} s"
-        time.sleep(0.02)
-    return answer
 
 
 @pytest.fixture(scope="session")

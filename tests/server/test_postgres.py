@@ -8,7 +8,8 @@ import sys
 
 import psycopg
 import pytest
-from conftest import PLANES, eventually, left_running
+from events import eventually
+from launched import PLANES, left_running
 
 from pxt_flight import postgres
 from pxt_flight.config import Settings, prepare_home

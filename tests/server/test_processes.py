@@ -10,7 +10,8 @@ import sys
 
 import psutil
 import pytest
-from conftest import PLANES, eventually, get, left_running
+from events import eventually
+from launched import PLANES, get, left_running
 
 import pxt_flight
 from pxt_flight.config import Settings

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow.flight as fl
 import pytest
-from conftest import eventually
+from events import eventually
 
 import pxt_flight as pf
 from pxt_flight import postgres
