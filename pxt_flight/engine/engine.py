@@ -46,7 +46,7 @@ class Engine:
     def __init__(self, *, threads: int = 4, query_timeout: float = 300.0) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="engine")
         self._seam, self.slow_because = _load_seam()
-        self._planned: dict[tuple[Request, Pin | None], Scan] = {}
+        self._planned: dict[tuple[object, ...], Scan] = {}
         self.store_uri = libpq_uri()
         self._pool = ConnectionPool(self.store_uri, timeout=query_timeout, time_zone=time_zone())
 
@@ -86,7 +86,7 @@ class Engine:
         self._pool.close()
 
     def _open(self, request: Request, pin: Pin | None, tier: scan.Tier | None) -> Stream:
-        bound = self._planned.get((request, pin)) or self._bind(request, pin)
+        bound = self._planned.get(_plan_key(request, pin)) or self._bind(request, pin)
         if tier != "cursor" and self._seam:
             stream = self._open_copy(bound)
             if stream is None and bound.has_versions:
@@ -98,7 +98,7 @@ class Engine:
         if tier == "copy":
             raise error("INTERNAL_ERROR", "The query is not known to the copy tier.")
         # cursor() opens its transaction by itself: only a pinned table is sure to be the ticket's version then.
-        pinned = scan.bind(request, self._seam, version=bound.version) if bound.has_versions else bound
+        pinned = self._at(request, bound.pin) if bound.has_versions else bound
         stopped = threading.Event()
         return Stream(pinned.schema, self._cursor_batches(pinned, stopped), "cursor", cancel=stopped.set, close=stopped.set)
 
@@ -113,16 +113,20 @@ class Engine:
         bound = scan.bind(request, self._seam)
         if pin is None or not bound.has_versions:
             return bound
-        if pin.table_id not in (None, bound.table_id):
-            raise error("ticket_stale", "The table was dropped, and another has its name.", hint="Run the query again.")
-        return bound if bound.version == pin.version else scan.bind(request, self._seam, version=pin.version)
+        # First whose name it is: another table may well have no such version.
+        return bound if _checked(bound, pin).version == pin.version else self._at(request, pin)
+
+    def _at(self, request: Request, pin: Pin) -> Scan:
+        return _checked(scan.bind(request, self._seam, version=pin.version), pin)
 
     def _remember(self, request: Request, bound: Scan) -> Scan:
         """Keep what was bound for a ticket, so that reading it need not bind again; its version is checked when it is read."""
+        if not bound.has_versions:
+            return bound  # nothing would tell that its columns have changed
         while len(self._planned) >= _PLANS_KEPT:
             with suppress(KeyError, StopIteration):  # another thread was quicker
                 del self._planned[next(iter(self._planned))]
-        self._planned[(request, bound.pin)] = bound
+        self._planned[_plan_key(request, bound.pin)] = bound
         return bound
 
     def _cursor_batches(self, bound: Scan, stopped: threading.Event) -> Iterator[pa.RecordBatch]:
@@ -181,6 +185,17 @@ def open_engine(home: Path, *, threads: int = 4, query_timeout: float = 300.0) -
             hint = "Its lock in the temporary folder may be another user's: set TMPDIR or XDG_RUNTIME_DIR to a folder of yours."
         raise error("home_unusable", "Pixeltable could not open its store.", hint=hint) from fault
     return Engine(threads=threads, query_timeout=query_timeout)
+
+
+def _plan_key(request: Request, pin: Pin | None) -> tuple[object, ...]:
+    # With the parameters as they are written: to Python 1, 1.0 and True are equal, but `id + $1` is of another type for each.
+    return (request, repr(request.parameters), pin)
+
+
+def _checked(bound: Scan, pin: Pin) -> Scan:
+    if pin.table_id not in (None, bound.table_id):
+        raise error("ticket_stale", "The table was dropped, and another has its name.", hint="Run the query again.")
+    return bound
 
 
 def _load_seam() -> tuple[ModuleType | None, str | None]:

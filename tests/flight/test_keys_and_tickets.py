@@ -158,6 +158,18 @@ def test_an_old_ticket(stranger, as_owner, secret, owner):
     assert fault.retryable
 
 
+def test_tickets_whose_parameters_are_equal_but_for_their_type(stranger, as_owner, films):
+    def ticket(value):
+        command = json.dumps({"sql": "select id + $1 as n from wire_films order by id limit 1", "parameters": [value]})
+        info = stranger.get_flight_info(fl.FlightDescriptor.for_command(command), as_owner)
+        return info.schema, info.endpoints[0].ticket
+
+    promised = [ticket(1), ticket(1.0)]
+    assert [str(schema.field("n").type) for schema, _ in promised] == ["int64", "double"]
+    for schema, one in promised:
+        assert stranger.do_get(one, as_owner).read_all().schema == schema
+
+
 def test_a_ticket_of_a_table_that_gave_its_name_to_another(stranger, as_owner, pxt):
     def make(rows):
         pxt.drop_table("renewed", if_not_exists="ignore")
