@@ -132,6 +132,7 @@ CODES: dict[str, type[PxtFlightError]] = {
     "INVALID_CONFIGURATION": InvalidRequestError,
     "UNSUPPORTED_OPERATION": InvalidRequestError,
     "media_unreadable": InvalidRequestError,
+    "result_too_large": InvalidRequestError,
     "route_not_found": NotFoundError,
     "TABLE_NOT_FOUND": NotFoundError,
     "COLUMN_NOT_FOUND": NotFoundError,

@@ -12,13 +12,15 @@ from typing import Any
 import pixeltable.functions as pxtf
 from sqlglot import exp
 
+from pxt_flight.engine import grammar
 from pxt_flight.engine.constants import INT64, Constant, as_type, is_number, number_literal, text
+from pxt_flight.engine.grammar import position
 from pxt_flight.engine.types import parse_type
 from pxt_flight.errors import PxtFlightError, error
 
 NUMERIC = frozenset({"Int", "Float"})
 COMPARABLE = NUMERIC | {"String", "Bool", "Timestamp", "Date", "UUID"}
-AGGREGATES: dict[type[exp.Expression], tuple[Any, frozenset[str]]] = {
+AGGREGATES: dict[type[exp.Expr], tuple[Any, frozenset[str]]] = {
     exp.Sum: (pxtf.sum, NUMERIC),
     exp.Avg: (pxtf.mean, NUMERIC),
     exp.Min: (pxtf.min, NUMERIC | {"String", "Timestamp"}),
@@ -34,26 +36,15 @@ def kind_of(operand: Operand) -> str:
     return parse_type(str(operand.col_type)).name
 
 
-def refuse(node: exp.Expression, what: str | None = None) -> PxtFlightError:
-    """The error for SQL that is valid but not served."""
-    return error(
-        "sql_unsupported",
-        f"{what or _named(node)} is not served.",
-        hint="Served: columns, comparisons, AND OR NOT, IN, BETWEEN, IS NULL, LIKE with % at the ends, + - *, count sum avg min max.",
-        where=position(node),
-    )
+def refuse(node: exp.Expr, what: str | None = None) -> PxtFlightError:
+    """The error for SQL that Pixeltable itself has no equal of."""
+    return grammar.refuse(node, what, hint=_HINT)
 
 
-def _named(node: Any) -> str:
-    if isinstance(node, exp.Func):
-        return f"The function {(node.name if isinstance(node, exp.Anonymous) else node.sql_name()).lower()}"
-    return f"The expression {type(node).__name__.upper()}"
-
-
-def position(node: exp.Expression) -> dict[str, Any]:
-    """Where a node begins in the statement, as `{"offset": characters}`; `sql.py` makes line and column of it."""
-    starts = [found.meta["start"] for found in node.find_all(exp.Identifier, exp.Literal, exp.Parameter) if "start" in found.meta]
-    return {"offset": min(starts)} if starts else {}
+_HINT = (
+    "Pixeltable itself must answer this statement; there are columns, comparisons, AND OR NOT, IN, BETWEEN, IS NULL, LIKE with % at the "
+    "ends, + - *, count sum avg min max."
+)
 
 
 class ExpressionBuilder:
@@ -71,7 +62,7 @@ class ExpressionBuilder:
         self._parameters = parameters
         self.used_parameters: set[int] = set()
 
-    def build(self, node: exp.Expression) -> Operand:
+    def build(self, node: exp.Expr) -> Operand:
         """The expression of a node, or a `Constant`.
 
         Raises:
@@ -84,7 +75,7 @@ class ExpressionBuilder:
         operand = rule(self, node)
         return ~operand if node.args.get("negate") else operand
 
-    def predicate(self, node: exp.Expression) -> Operand:
+    def predicate(self, node: exp.Expr) -> Operand:
         """Like `build`, for a condition: a Bool expression or a constant True or False."""
         operand = self.build(node)
         value = operand.value if isinstance(operand, Constant) else None
@@ -94,7 +85,7 @@ class ExpressionBuilder:
             raise error("TYPE_MISMATCH", f"A condition must be of type Bool, not {kind_of(operand)}.", where=position(node))
         return operand
 
-    def constant(self, node: exp.Expression) -> Any:
+    def constant(self, node: exp.Expr) -> Any:
         """The value of a node that must be a constant."""
         operand = self.build(node)
         if not isinstance(operand, Constant):
@@ -173,7 +164,7 @@ class ExpressionBuilder:
             raise refuse(node, "BETWEEN over constants only")
         return low & high
 
-    def _compare(self, compare: Callable[[Any, Any], Any], left: Operand, right: Operand, node: exp.Expression) -> Operand:
+    def _compare(self, compare: Callable[[Any, Any], Any], left: Operand, right: Operand, node: exp.Expr) -> Operand:
         if isinstance(left, Constant) and isinstance(right, Constant):
             # WHERE 1 = 0 is how tools ask for the columns of a statement.
             if not (is_number(left.value) and is_number(right.value)):
@@ -184,7 +175,9 @@ class ExpressionBuilder:
         if isinstance(right, Constant):
             return compare(left, as_type(right.value, _comparable(left, node), position(node)))
         kinds = {_comparable(left, node), _comparable(right, node)}
-        if len(kinds) > 1 and not kinds <= NUMERIC and not kinds <= {"Date", "Timestamp"}:
+        if kinds == {"Date", "Timestamp"}:  # Pixeltable takes the date's midnight in the server's zone
+            raise refuse(node, "A comparison of a date with a timestamp")
+        if len(kinds) > 1 and not kinds <= NUMERIC:
             raise error("TYPE_MISMATCH", f"{' and '.join(sorted(kinds))} cannot be compared.", where=position(node))
         return compare(left, right)
 
@@ -257,7 +250,7 @@ class ExpressionBuilder:
         return operand
 
 
-_COMPARISONS: dict[type[exp.Expression], Callable[[Any, Any], Any]] = {
+_COMPARISONS: dict[type[exp.Expr], Callable[[Any, Any], Any]] = {
     exp.EQ: operator.eq,
     exp.NEQ: operator.ne,
     exp.LT: operator.lt,
@@ -266,14 +259,14 @@ _COMPARISONS: dict[type[exp.Expression], Callable[[Any, Any], Any]] = {
     exp.GTE: operator.ge,
 }
 # Not / and %: Postgres divides integers to integers, Pixeltable to floats.
-_ARITHMETIC: dict[type[exp.Expression], Callable[[Any, Any], Any]] = {exp.Add: operator.add, exp.Sub: operator.sub, exp.Mul: operator.mul}
+_ARITHMETIC: dict[type[exp.Expr], Callable[[Any, Any], Any]] = {exp.Add: operator.add, exp.Sub: operator.sub, exp.Mul: operator.mul}
 _CAST_TYPES = {
     exp.DataType.Type.DATE: "Date",
     exp.DataType.Type.TIMESTAMP: "Timestamp",
     exp.DataType.Type.TIMESTAMPTZ: "Timestamp",
     exp.DataType.Type.UUID: "UUID",
 }
-_RULES: dict[type[exp.Expression], Callable[[ExpressionBuilder, Any], Operand]] = {
+_RULES: dict[type[exp.Expr], Callable[[ExpressionBuilder, Any], Operand]] = {
     exp.Column: ExpressionBuilder._column,
     exp.Literal: ExpressionBuilder._literal,
     exp.RawString: lambda _, node: Constant(text(node.this, position(node))),
@@ -297,7 +290,7 @@ _RULES: dict[type[exp.Expression], Callable[[ExpressionBuilder, Any], Operand]] 
 }
 
 _OPERANDS = frozenset({"this", "expression"})
-_PARTS: dict[type[exp.Expression], frozenset[str]] = {
+_PARTS: dict[type[exp.Expr], frozenset[str]] = {
     exp.Column: frozenset({"this", "table", "db", "catalog"}),
     exp.Literal: frozenset({"this", "is_string"}),
     exp.Cast: frozenset({"this", "to"}),
@@ -309,7 +302,7 @@ _PARTS: dict[type[exp.Expression], frozenset[str]] = {
 }
 
 
-def _comparable(operand: Operand, node: exp.Expression) -> str:
+def _comparable(operand: Operand, node: exp.Expr) -> str:
     kind = kind_of(operand)
     if kind not in COMPARABLE:
         raise error(

@@ -96,7 +96,7 @@ def _difference(engine: Engine, folder: Path) -> str | None:
 
 
 def _read(engine: Engine, request: Request, tier: Any) -> pa.Table:
-    stream = engine.stream(request, engine.plan(request).pin, tier=tier)
+    stream = engine.stream(request, tier=tier)
     return pa.Table.from_batches(list(stream.batches), stream.schema)
 
 

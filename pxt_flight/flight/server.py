@@ -56,7 +56,7 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
             return _info(metadata.SQL_INFO_SCHEMA, descriptor, descriptor.command)
         request = self._request(caller, descriptor, message)
         planned = queries.plan_query(self._call(caller), request)
-        return _info(planned.schema, descriptor, self._office.ticket(caller.principal, request, planned.pin))
+        return _info(planned.schema, descriptor, self._office.ticket(caller.principal, request, planned.pins))
 
     @untraced
     def get_schema(self, context: fl.ServerCallContext, descriptor: fl.FlightDescriptor) -> fl.SchemaResult:
@@ -178,7 +178,7 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
             except (InvalidRequestError, NotFoundError):
                 continue  # a column that is not served, or dropped meanwhile: a flight is a stream that can be read
             descriptor = fl.FlightDescriptor.for_path(*table.split("/"))
-            yield _info(planned.schema, descriptor, self._office.ticket(caller.principal, request, planned.pin))
+            yield _info(planned.schema, descriptor, self._office.ticket(caller.principal, request, planned.pins))
 
     def _sent(self, stream: Stream) -> fl.FlightDataStream:
         running = guarded_stream(self._watched(stream))

@@ -3,6 +3,7 @@
 They survive ClosePreparedStatement, a restart and another replica, and nobody can forge or read on with another's: each names its key.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from pxt_flight.access.grants import Signer
@@ -23,22 +24,22 @@ class TicketOffice:
     def __init__(self, signer: Signer) -> None:
         self._signer = signer
 
-    def ticket(self, principal: Principal, request: Request, pin: Pin) -> bytes:
-        """A ticket to read a request as of a version of its table, and of no other table of that name."""
-        return self._signer.sign(_TICKET, _claims(principal, request) | {"v": pin.version, "t": pin.table_id})
+    def ticket(self, principal: Principal, request: Request, pins: Sequence[Pin]) -> bytes:
+        """A ticket to read a request as of versions of its tables, and of no other tables of those names."""
+        return self._signer.sign(_TICKET, _claims(principal, request) | {"v": [list(pin) for pin in pins]})
 
     def statement(self, principal: Principal, request: Request) -> bytes:
         """A handle of a prepared statement, with what has been bound to it."""
         return self._signer.sign(_STATEMENT, _claims(principal, request))
 
-    def read_ticket(self, principal: Principal, ticket: bytes) -> tuple[Request, Pin]:
+    def read_ticket(self, principal: Principal, ticket: bytes) -> tuple[Request, tuple[Pin, ...]]:
         """The request of a ticket, and what it reads.
 
         Raises:
             StaleTicketError: it is forged, expired, or of another key.
         """
         claims = self._signer.verify(_TICKET, ticket)
-        return _request(principal, claims), Pin(claims["v"], claims["t"])
+        return _request(principal, claims), tuple(Pin(*pin) for pin in claims["v"])
 
     def read_statement(self, principal: Principal, handle: bytes) -> Request:
         """The request of a handle; raises like `read_ticket`."""

@@ -13,9 +13,14 @@ Read = Callable[..., pa.Table]
 @pytest.fixture(scope="session")
 def engine(pxt: Any) -> Iterator[Any]:
     """The engine itself, whose tiers can be told apart."""
+    from pxt_flight.access.reader import ensure_reader
+    from pxt_flight.access.schema import open_schema
     from pxt_flight.engine.engine import Engine  # imports Pixeltable: not before its home is known
 
     engine = Engine()
+    with open_schema(engine.store.uri) as connection:
+        reader = ensure_reader(connection, engine.store.uri)
+    engine.read_as(reader)
     assert engine.slow_because is None
     yield engine
     engine.close()
@@ -29,7 +34,7 @@ def read(engine: Any) -> Read:
     def read(sql: str, parameters: Sequence[Any] = (), *, tier: str, media: str = "bytes") -> pa.Table:
         request = Request(sql, tuple(parameters), media)
         # `copy` is not insisted on: that it is chosen is part of what is tested.
-        stream = engine.stream(request, engine.plan(request).pin, tier="cursor" if tier == "cursor" else None)
+        stream = engine.stream(request, engine.plan(request).pins, tier="cursor" if tier == "cursor" else None)
         try:
             assert stream.tier == tier
             return pa.Table.from_batches(list(stream.batches), stream.schema)
