@@ -27,11 +27,11 @@ def cell_paths(sources: Sequence[CellSource], mode: MediaMode, store: Store) -> 
         found: list[str | None] = [None] * len(cells)
         references = cells.to_pylist()
         for number, source in enumerate(sources):
-            rows = [i for i, reference in enumerate(references) if reference is not None and reference["source"] == number]
+            rows = [i for i, reference in enumerate(references) if reference is not None and reference[0] == number]
             if not rows:
                 continue
             check_served(source.kind, source.name, mode)
-            stored = store.stored_paths(source, [references[i]["row_id"] for i in rows], [references[i]["v_min"] for i in rows])
+            stored = store.stored_paths(source, [references[i][2:] for i in rows], [references[i][1] for i in rows])
             for i, path in zip(rows, stored, strict=True):
                 if path is None:
                     raise error("ticket_stale", "A media cell was removed while it was read.", hint="Run the query again.")

@@ -33,7 +33,7 @@ class OutputType:
     Attributes:
         arrow: its type on the wire.
         pixeltable: the Pixeltable type that it corresponds to, for the metadata `pxt:type`; None where there is none.
-        cast: what SQL makes of the column first, with `{}` for it; None where it is right as it is.
+        cast: what SQL makes of the column first, with `{0}` for it; None where it is right as it is.
     """
 
     arrow: pa.DataType
@@ -46,34 +46,35 @@ class OutputType:
         return self is _CELL
 
 
-_CELL = OutputType(pa.binary(), None)
-_DURATION = "CAST(EXTRACT(EPOCH FROM {}) * 1000000 AS BIGINT)"
+# As an array of source, version and row id: ADBC 1.13 builds a damaged struct where a composite is NULL.
+_CELL = OutputType(pa.binary(), None, "CASE WHEN {0} IS NOT NULL THEN ARRAY[({0}).source, ({0}).v_min] || ({0}).row_id END")
+_DURATION = "CAST(EXTRACT(EPOCH FROM {0}) * 1000000 AS BIGINT)"
 _BY_NAME: dict[str, OutputType] = {
     "int8": OutputType(pa.int64(), "Int"),
-    **dict.fromkeys(("int2", "int4"), OutputType(pa.int64(), "Int", "CAST({} AS BIGINT)")),
+    **dict.fromkeys(("int2", "int4"), OutputType(pa.int64(), "Int", "CAST({0} AS BIGINT)")),
     "float8": OutputType(pa.float64(), "Float"),
-    "float4": OutputType(pa.float64(), "Float", "CAST({} AS DOUBLE PRECISION)"),
+    "float4": OutputType(pa.float64(), "Float", "CAST({0} AS DOUBLE PRECISION)"),
     "bool": OutputType(pa.bool_(), "Bool"),
     "text": OutputType(pa.utf8(), "String"),
-    **dict.fromkeys(_TEXTS[1:], OutputType(pa.utf8(), "String", "CAST({} AS TEXT)")),
+    **dict.fromkeys(_TEXTS[1:], OutputType(pa.utf8(), "String", "CAST({0} AS TEXT)")),
     "date": OutputType(pa.date32(), "Date"),
     "timestamptz": OutputType(ARROW_TYPES["Timestamp"], "Timestamp"),
     "timestamp": OutputType(pa.timestamp("us"), None),
     "time": OutputType(pa.time64("us"), None),
     "interval": OutputType(pa.duration("us"), None, _DURATION),
     "uuid": OutputType(ARROW_TYPES["UUID"], "UUID"),
-    **dict.fromkeys(("json", "jsonb"), OutputType(pa.utf8(), "Json", "CAST({} AS TEXT)")),
+    **dict.fromkeys(("json", "jsonb"), OutputType(pa.utf8(), "Json", "CAST({0} AS TEXT)")),
     "bytea": OutputType(pa.binary(), None),
     CELL: _CELL,
-    **dict.fromkeys(("_int2", "_int4", "_int8"), OutputType(pa.list_(pa.int64()), None, "CAST({} AS BIGINT[])")),
-    **dict.fromkeys(("_float4", "_float8", "_numeric"), OutputType(pa.list_(pa.float64()), None, "CAST({} AS DOUBLE PRECISION[])")),
+    **dict.fromkeys(("_int2", "_int4", "_int8"), OutputType(pa.list_(pa.int64()), None, "CAST({0} AS BIGINT[])")),
+    **dict.fromkeys(("_float4", "_float8", "_numeric"), OutputType(pa.list_(pa.float64()), None, "CAST({0} AS DOUBLE PRECISION[])")),
     "_bool": OutputType(pa.list_(pa.bool_()), None),
-    **dict.fromkeys(("_text", "_varchar", "_bpchar", "_json", "_jsonb"), OutputType(pa.list_(pa.utf8()), None, "CAST({} AS TEXT[])")),
+    **dict.fromkeys(("_text", "_varchar", "_bpchar", "_json", "_jsonb"), OutputType(pa.list_(pa.utf8()), None, "CAST({0} AS TEXT[])")),
     "_date": OutputType(pa.list_(pa.date32()), None),
     "_timestamptz": OutputType(pa.list_(ARROW_TYPES["Timestamp"]), None),
 }
-WHOLE = OutputType(pa.int64(), "Int", "CAST({} AS BIGINT)")
-FLOAT = OutputType(pa.float64(), "Float", "CAST({} AS DOUBLE PRECISION)")
+WHOLE = OutputType(pa.int64(), "Int", "CAST({0} AS BIGINT)")
+FLOAT = OutputType(pa.float64(), "Float", "CAST({0} AS DOUBLE PRECISION)")
 
 
 def output_type(described: pa.Field) -> OutputType | None:
@@ -108,7 +109,7 @@ def is_whole(described: pa.Field) -> bool:
 
 def decimal_type(precision: int, scale: int) -> OutputType:
     """The type of a numeric of that size."""
-    return OutputType(pa.decimal128(precision, scale), None, f"CAST({{}} AS NUMERIC({precision}, {scale}))")
+    return OutputType(pa.decimal128(precision, scale), None, f"CAST({{0}} AS NUMERIC({precision}, {scale}))")
 
 
 def converter(field: pa.Field) -> Callable[[pa.Array], pa.Array]:

@@ -233,7 +233,7 @@ def _wrapping(tree: exp.Query, types: Sequence[OutputType]) -> tuple[str, str]:
     if not any(kind.cast for kind in types):
         return _ENCLOSED if tree.args.get("with_") else ("", "")
     columns = [f"c{i}" for i in range(len(types))]
-    selected = ", ".join((kind.cast or "{}").format(column) + f" AS {column}" for kind, column in zip(types, columns, strict=True))
+    selected = ", ".join((kind.cast or "{0}").format(column) + f" AS {column}" for kind, column in zip(types, columns, strict=True))
     # The order of the inner query is kept: Postgres projects it row by row.
     return f"SELECT {selected} FROM (", f") AS r({', '.join(columns)})"  # noqa: S608  # made of our own names
 

@@ -10,17 +10,15 @@ from typing import Any
 
 import psycopg
 import pyarrow as pa
-from psycopg.types.composite import CompositeInfo, register_composite
 
 from pxt_flight.engine.cells import cell_paths
-from pxt_flight.engine.outputs import CELL
 from pxt_flight.engine.planner import SqlPlan
 from pxt_flight.engine.scan import Stream, Tier, finished
 from pxt_flight.engine.store import Connection, Store
 from pxt_flight.errors import error
 
 _ROWS = 2048  # of a batch
-_CELL_TYPE = pa.struct([("source", pa.int32()), ("row_id", pa.list_(pa.int64())), ("v_min", pa.int64())])
+_CELL_TYPE = pa.list_(pa.int64())
 
 
 class OwnLogin:
@@ -79,8 +77,6 @@ class OwnLogin:
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         connection.execute("SET LOCAL TIME ZONE 'UTC'")
         connection.execute(f"SET LOCAL statement_timeout = {self._timeout}".encode())
-        if cell := CompositeInfo.fetch(connection, f"pxt_flight.{CELL}"):
-            register_composite(cell, connection)
 
 
 def _batches(plan: SqlPlan, cursor: Any, kept: ExitStack, paths: Callable[[pa.Array], list[str | None]]) -> Iterator[pa.RecordBatch]:
@@ -92,9 +88,7 @@ def _batches(plan: SqlPlan, cursor: Any, kept: ExitStack, paths: Callable[[pa.Ar
 
 
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
-    if kind == _CELL_TYPE:
-        values = [None if value is None else value._asdict() for value in values]
-    elif isinstance(kind, pa.UuidType):
+    if isinstance(kind, pa.UuidType):
         values = [None if value is None else value.bytes for value in values]
     elif pa.types.is_duration(kind):  # microseconds already
         return pa.array(values, pa.int64()).cast(kind)
