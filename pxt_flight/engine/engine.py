@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +12,6 @@ from types import ModuleType
 from typing import TypeVar
 
 import pixeltable as pxt
-import pyarrow as pa
 from pixeltable import exceptions as pxt_errors
 
 from pxt_flight.engine import catalog, media, sql
@@ -36,6 +35,7 @@ Plan = SqlPlan | CursorPlan
 log = logging.getLogger(__name__)
 _PATH_LIKE = re.compile(r"/\w|\\\w|://")
 _PLANS_KEPT = 256
+_ATTEMPTS = 3  # of opening a plan that writes overtake; the second stands still already
 
 
 class Engine:
@@ -167,26 +167,33 @@ class Engine:
             return plan_cursor(statement, request, mode, versions, seam=self._seam, why=why)
 
     def _open(self, request: Request, pins: Sequence[Pin] | None, tier: Tier | None) -> Stream:
-        plan = self._plan(request, {}, tier)
+        live = self._plan(request, {}, tier)
         if pins is not None:
-            _check_identity(plan.pins, pins)
-        # A write may come between planning and reading: the second time the tables are planned as of their versions, which stand still.
-        for versions in ({}, {pin.path: pin.version for pin in pins or plan.pins}):
-            if versions or (pins is not None and plan.pins != tuple(pins)):
-                plan = self._plan(request, versions or {pin.path: pin.version for pin in pins or ()}, tier)
+            _check_identity(live.pins, pins)
+        versions = {pin.path: pin.version for pin in pins or ()} if pins not in (None, live.pins) else {}
+        for _ in range(_ATTEMPTS):
+            plan = self._plan(request, versions, tier) if versions else live
             if isinstance(plan, CursorPlan):
-                break
+                return self._open_cursor(plan, request, tier)
             stream = self._open_sql(plan, request, is_pinned=bool(versions))
             if stream is not None:
                 return stream
-        if tier == "copy" or not isinstance(plan, CursorPlan):
-            raise error("ticket_stale", "The table was changed while the query began.", hint="Run the query again.")
+            # A write came between planning and reading; planned as of their versions, tables stand still. Not all have any.
+            versions = {pin.path: pin.version for pin in pins or plan.pins}
+            live = self._plan(request, {}, tier)
+        raise error("ticket_stale", "The table was changed while the query began.", hint="Run the query again.")
+
+    def _open_cursor(self, plan: CursorPlan, request: Request, tier: Tier | None) -> Stream:
+        if tier not in (None, "cursor"):
+            raise error("INTERNAL_ERROR", f"The query is not known to the tier {tier}.")
         # cursor() opens its transaction by itself: only a pinned table is sure to be the ticket's version then.
-        pinned = self._plan(request, {pin.path: pin.version for pin in pins or plan.pins}, tier) if plan.pins else plan
-        assert isinstance(pinned, CursorPlan)
+        if plan.pins:
+            pinned = self._plan(request, {pin.path: pin.version for pin in plan.pins}, tier)
+            assert isinstance(pinned, CursorPlan)
+            plan = pinned
         stopped = threading.Event()
-        batches = self._cursor_batches(pinned, stopped)
-        return Stream(pinned.schema, batches, "cursor", cancel=stopped.set, close=stopped.set)
+        batches = produced_by(self._threads, lambda: cursor_batches(plan), stopped, translate=_translated)
+        return Stream(plan.schema, batches, "cursor", cancel=stopped.set, close=stopped.set)
 
     def _open_sql(self, plan: SqlPlan, request: Request, *, is_pinned: bool) -> Stream | None:
         assert self._reader is not None
@@ -200,9 +207,6 @@ class Engine:
                 del self._planned[next(iter(self._planned))]
         self._planned[_key(request)] = plan
         return plan
-
-    def _cursor_batches(self, plan: CursorPlan, stopped: threading.Event) -> Iterator[pa.RecordBatch]:
-        return produced_by(self._threads, lambda: cursor_batches(plan), stopped, translate=_translated)
 
     def _run(self, work: Callable[[], T]) -> T:
         try:

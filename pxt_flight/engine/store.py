@@ -23,6 +23,8 @@ Fingerprint = frozenset[tuple[str, str]]
 log = logging.getLogger(__name__)
 _FINGERPRINT = FINGERPRINT.format(ids="%s::uuid[]")
 _IDLE = 4
+_OPEN = 24  # of the 100 connections that Postgres gives to everybody
+_PATIENCE = 30.0  # seconds to wait for one
 
 
 class Store:
@@ -39,6 +41,7 @@ class Store:
         self._granted: set[tuple[str, str]] = set()
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
+        self._open = threading.BoundedSemaphore(_OPEN)
 
     def fingerprint(self, ids: Sequence[str]) -> Fingerprint:
         """What changes with any change of some tables and directories, by their ids."""
@@ -102,17 +105,20 @@ class Store:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """A connection for the caller alone; a transaction that it leaves open is rolled back."""
+        """A connection for the caller alone; a transaction that it leaves open is rolled back.
+
+        Raises:
+            UnavailableError: Postgres takes no further connection, or all that we take are in use.
+        """
+        if not self._open.acquire(timeout=_PATIENCE):
+            raise error("unavailable", "The server is busy.", hint="Try again.")
         try:
-            connection = self._take()
-        except psycopg.Error:
-            raise error("unavailable", "The store takes no connection now.", hint="Try again.") from None
-        try:
-            yield connection
+            with self._connection() as connection:
+                yield connection
         except psycopg.Error as fault:
             raise translated(fault.sqlstate or "", fault.diag.message_primary or "connection") from fault  # its own text quotes statements
         finally:
-            self._give_back(connection)
+            self._open.release()
 
     def close(self) -> None:
         """Close the unused connections."""
@@ -120,6 +126,14 @@ class Store:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        connection = self._take()
+        try:
+            yield connection
+        finally:
+            self._give_back(connection)
 
     def _take(self) -> Connection:
         while True:

@@ -4,6 +4,7 @@ For a Postgres on which no restricted role can be made. Each statement runs in a
 is the allow-list of `grammar` alone, so a superuser's login never comes here.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -18,6 +19,8 @@ from pxt_flight.engine.store import Connection, Store
 from pxt_flight.errors import error
 
 _ROWS = 2048  # of a batch
+_PATIENCE = 30.0  # seconds to wait for one of the streams
+_STREAMS = 12  # at once: each holds a connection of the store's, and may need another to look up media cells
 _CELL_TYPE = pa.list_(pa.int64())
 
 
@@ -34,6 +37,7 @@ class OwnLogin:
     def __init__(self, store: Store, *, timeout: float) -> None:
         self._store = store
         self._timeout = int(timeout * 1000)
+        self._streams = threading.BoundedSemaphore(_STREAMS)
 
     def describe(self, statement: str) -> pa.Schema:
         """See `adbc.ConnectionPool.describe`: Postgres' types are in the metadata of the fields."""
@@ -59,7 +63,10 @@ class OwnLogin:
     def open(self, plan: SqlPlan, parameters: Sequence[Any], *, is_pinned: bool) -> Stream | None:
         """See `tier_copy.open_copy`."""
         statement = plan.statement(parameters)
+        if not self._streams.acquire(timeout=_PATIENCE):
+            raise error("unavailable", "The server is busy.", hint="Try again.")
         with ExitStack() as stack:
+            stack.callback(self._streams.release)
             connection = stack.enter_context(self._store.connection())
             self._begin(connection)
             if self._store.fingerprint_in(connection, plan.held.ids) != plan.held.fingerprint and not is_pinned:
