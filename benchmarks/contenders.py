@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import adbc_driver_postgresql.dbapi as postgresql
 import polars as pl
@@ -12,13 +12,11 @@ import pyarrow.flight as fl
 import pxt_flight as pf
 from benchmarks import tables
 from benchmarks.dataset import COLUMNS
-from benchmarks.rounds import NotRunError
+from benchmarks.rounds import forgiven
 from pxt_flight.engine.seam import plan
 from pxt_flight.engine.seam.store import libpq_uri
 from pxt_flight.registration import Server
 
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 LOCAL, LOCAL_PANDAS, PROXY = "local collect()", "local collect().to_pandas()", "local proxy collect()"
 ROUTER, ROAPI_ADBC, ROAPI_HTTP = "FastAPIRouter, JSON", "ROAPI, ADBC driver", "ROAPI, HTTP Arrow"
 RAW = "raw ADBC"
@@ -116,19 +114,6 @@ def limit(table: Any, connections: Connections) -> Contender:
 def rival(name: str, ends_in: str, run: Callable[[], Any]) -> Contender:
     """A contender that a run can do without: whatever it raises becomes `NotRunError`."""
     return Contender(name, ends_in, forgiven(run))
-
-
-def forgiven(run: Callable[_P, _T]) -> Callable[_P, _T]:
-    """The same, but whatever it raises becomes `NotRunError`."""
-
-    def forgiving(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        try:
-            return run(*args, **kwargs)
-        except Exception as fault:
-            text = str(fault).strip().partition("\n")[0][:200]
-            raise NotRunError(f"{type(fault).__name__}: {text}") from fault
-
-    return forgiving
 
 
 def planned_sql(query: Any) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 import polars as pl
 
 from benchmarks import contenders, tables
-from benchmarks.contenders import ADBC, CLIENT, FLIGHT, LOCAL, RAW, ROAPI_ADBC, ROAPI_HTTP, Connections, forgiven
+from benchmarks.contenders import ADBC, CLIENT, FLIGHT, LOCAL, RAW, ROAPI_ADBC, ROAPI_HTTP, Connections
 from benchmarks.roapi import Roapi
-from benchmarks.rounds import Outcome, interleave
+from benchmarks.rounds import Outcome, forgiven, interleave
 
 POINT = f"{ADBC}, $1"
 _LITERAL = "literal"

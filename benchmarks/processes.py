@@ -50,7 +50,7 @@ def running(
                 env=os.environ | dict(environment or {}),
             )
         except OSError as fault:
-            raise NotRunError(f"{command[0]} cannot be started: {fault.strerror}") from fault
+            raise NotRunError(f"{Path(command[0]).name} cannot be started: {fault.strerror}") from fault
     try:
         yield _wait_until_ready(process, log, ready, timeout)
     finally:

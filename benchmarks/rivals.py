@@ -38,7 +38,7 @@ class Rivals:
 
     def launch_proxy(self) -> None:
         """Start the local proxy in the background."""
-        self._starting[PROXY] = self._pool.submit(self._opened.enter_context, proxy.running(self._home))
+        self._starting[PROXY] = self._pool.submit(self._opened.enter_context, proxy.running())
 
     def launch_router(self, names: Sequence[str]) -> None:
         """Start the router over some tables of the home in the background."""

@@ -9,7 +9,10 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class NotRunError(Exception):
@@ -35,6 +38,19 @@ class Outcome:
 
     samples: dict[str, list[Sample]] = field(default_factory=dict)
     not_run: dict[str, str] = field(default_factory=dict)
+
+
+def forgiven(run: Callable[_P, _T]) -> Callable[_P, _T]:
+    """The same, but whatever it raises becomes `NotRunError`: for a rival that a run can do without."""
+
+    def forgiving(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return run(*args, **kwargs)
+        except Exception as fault:
+            text = str(fault).strip().partition("\n")[0][:200]
+            raise NotRunError(f"{type(fault).__name__}: {text}") from fault
+
+    return forgiving
 
 
 def measure(run: Callable[[], Any], *, settle: Callable[[Any], object] | None = None) -> Sample:

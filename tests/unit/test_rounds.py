@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.rounds import NotRunError, interleave, measure, median_ratio, percentile
+from benchmarks.rounds import NotRunError, forgiven, interleave, measure, median_ratio, percentile
 
 
 def test_the_median_of_in_round_ratios_is_not_the_ratio_of_medians():
@@ -52,6 +52,22 @@ def test_a_contender_that_cannot_run_is_named_and_left_out_of_all_rounds(failing
     assert [len(found) for found in outcome.samples.values()] == [3, 3]
     assert outcome.not_run == {"b": "out of luck"}
     assert ran.count("b") == failing_turn
+
+
+def test_a_rival_may_fail_in_any_way():
+    outcome = interleave({"a": lambda: None, "b": forgiven(lambda: {}["no\nhow"])}, rounds=1)
+    assert list(outcome.samples) == ["a"]
+    assert outcome.not_run == {"b": "KeyError: 'no\\nhow'"}
+    assert forgiven(lambda key, *, plus: key + plus)(1, plus=2) == 3
+
+
+def test_only_the_first_line_of_a_long_reason_is_told():
+    def fails() -> None:
+        raise ValueError("first " + "x" * 500 + "\nsecond")
+
+    with pytest.raises(NotRunError) as told:
+        forgiven(fails)()
+    assert str(told.value) == "ValueError: first " + "x" * 194
 
 
 def test_any_other_failure_ends_the_run():
