@@ -8,8 +8,6 @@ from typing import Any
 import pandas as pd
 import polars as pl
 
-from benchmarks.dataset import COLUMNS
-
 
 class OtherRowsError(Exception):
     """A contender reads other rows than were stored; nothing that was measured counts then."""
@@ -34,9 +32,9 @@ def check(name: str, answer: Any, expected: pl.DataFrame) -> None:
 
 
 def _frame(answer: Any) -> pl.DataFrame:
-    """As polars has it, `meta` as text; the store's own names of columns are c0, c1, ..."""
+    """As polars has it, `meta` as text."""
     if isinstance(answer, pl.DataFrame):
-        return answer.rename(dict(zip(answer.columns, COLUMNS, strict=True)))
+        return answer
     if isinstance(answer, pd.DataFrame):
         meta = [cell if isinstance(cell, str) else json.dumps(cell) for cell in answer["meta"]]
         return pl.from_pandas(answer.assign(meta=meta))

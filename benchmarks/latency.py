@@ -52,7 +52,7 @@ def one_row(table: Any, name: str, connections: Connections, roapi: Roapi | None
 
 def first_batch(table: Any, name: str, connections: Connections, roapi: Roapi | None, *, rounds: int) -> Outcome:
     """The first batch of a whole table; the rest of the stream is cancelled outside of the time. Pixeltable itself does not stream."""
-    text, statement = contenders.selected(name), contenders.planned_sql(tables.query(table))
+    text, statement = contenders.selected(name), contenders.planned_sql(table)
 
     def flight(stream: ExitStack) -> object:
         reader = connections.open_flight(text)

@@ -78,7 +78,7 @@ def test_any_select_is_answered(films, managed):
 
 
 def test_types(films):
-    sql = "select 1 as i, 1.5::numeric(4, 2) as n, array[1, 2] as a, '1 day'::interval as d, 'x'::text as t, null::uuid as u, 1.5::float8 as f"
+    sql = "select 1 as i, 1.5::numeric(4, 2) as n, array[1, 2] as a, '1 day'::interval as d, 'x' as t, null::uuid as u, 1.5::float8 as f"
     answer = films.sql(sql).to_arrow()
     assert [str(kind) for kind in answer.schema.types] == [
         *("int64", "decimal128(4, 2)", "list<item: int64>", "duration[us]", "string", "extension<arrow.uuid>", "double")
