@@ -7,6 +7,7 @@ import sys
 import threading
 
 import pyarrow as pa
+import pyarrow.flight as fl
 import pytest
 from events import eventually
 
@@ -132,6 +133,44 @@ def test_ctrl_c_in_a_process_of_its_own(server, long_lines, streams):
     out, err = process.communicate(timeout=10)
     assert (out, err, process.returncode) == ("interrupted\n", "", 0)
     eventually(lambda: streams() == 0)
+
+
+class Silent(fl.FlightServerBase):
+    """A server that answers a first question, and no query until it is released."""
+
+    def __init__(self):
+        self.asked, self.release = threading.Event(), threading.Event()
+        super().__init__("grpc://127.0.0.1:0")
+
+    def do_action(self, context, action):
+        return [b"[]"]
+
+    def do_get(self, context, ticket):
+        self.asked.set()
+        self.release.wait(60)
+        return fl.RecordBatchStream(pa.table({"id": [1]}))
+
+
+WAITING = """
+import pxt_flight as pf
+with pf.connect("grpc://127.0.0.1:{port}", key="any") as db:
+    try:
+        db.sql("select 1")
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+"""
+
+
+def test_ctrl_c_before_the_first_answer():
+    with Silent() as silent:
+        process = subprocess.Popen(
+            [sys.executable, "-c", WAITING.format(port=silent.port)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert silent.asked.wait(30)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)  # it does not wait for the answer, not even to exit
+        silent.release.set()
+    assert (out, err, process.returncode) == ("interrupted\n", "", 0)
 
 
 def test_errors_of_arrow_itself_are_not_the_servers(db, long_lines):
