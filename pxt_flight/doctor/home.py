@@ -1,6 +1,5 @@
 """A Pixeltable home: its folder, its server, its Postgres."""
 
-import json
 import os
 import shutil
 import stat
@@ -112,7 +111,7 @@ def _server(home: Path) -> Iterator[Check]:
         yield Check("server", "ok", f"version {server.version}, process {server.pid}")
     yield _flight(server)
     yield _http(server)
-    yield _tier(home, server)
+    yield _tier(server)
 
 
 def _flight(server: Server) -> Check:
@@ -136,19 +135,12 @@ def _http(server: Server) -> Check:
     return Check("HTTP", "ok", f"{server.http_url}/healthz answers")
 
 
-def _tier(home: Path, server: Server) -> Check:
-    """From `server.json` or `/readyz`, whichever says it; an older server says it nowhere."""
-    try:
-        tier = json.loads((home / "pxt_flight" / "server.json").read_bytes()).get("tier")
-        if tier is None:
-            answer = httpx.get(f"{server.http_url}/readyz", timeout=_HTTP_TIMEOUT, trust_env=False)
-            tier = answer.json().get("tier")
-    except (OSError, httpx.HTTPError, ValueError, AttributeError):
-        tier = None
-    if not isinstance(tier, str):
-        return Check("read tier", "ok", "the server does not say; db.explain(...) tells it of a query")
-    slow = "every read is slow; the server's log says why" if tier == "cursor" else None
-    return Check("read tier", "warn" if slow else "ok", tier, slow)
+def _tier(server: Server) -> Check:
+    if server.read_because is None:
+        return Check("read tier", "ok", server.read_tier)
+    return Check(
+        "read tier", "warn", f"{server.read_tier}: {server.read_because}", "Reads are right, and slower; the docs on SQL say more."
+    )
 
 
 def _postgres(home: Path) -> Check:

@@ -126,12 +126,15 @@ def test_a_key_that_the_server_does_not_know(server, store, tmp_path, looked_at)
     assert "(key_invalid)" in looked_at(folder)["Flight"].hint
 
 
-@pytest.mark.parametrize("tier", ["copy", "cursor"])
-def test_the_read_tier_where_the_server_says_it(server, store, tmp_path, looked_at, tier):
-    folder = copied(store, tmp_path)
+@pytest.mark.parametrize(("because", "status"), [(None, "ok"), ("a part is missing", "warn")])
+def test_the_read_tier(store, tmp_path, looked_at, because, status):
+    folder = tmp_path / "copy"
     state = folder / "pxt_flight" / "server.json"
-    state.write_text(json.dumps(json.loads(state.read_text()) | {"tier": tier}))
-    assert (looked_at(folder)["read tier"].message, looked_at(folder)["read tier"].status) == (tier, "warn" if tier == "cursor" else "ok")
+    state.parent.mkdir(parents=True)
+    told = {"read_tier": "copy" if because is None else "cursor", "read_because": because}
+    state.write_text(json.dumps(json.loads((store / "pxt_flight" / "server.json").read_text()) | told))
+    check = looked_at(folder)["read tier"]
+    assert (check.status, because or "copy") == (status, check.message.removeprefix("cursor: "))
 
 
 @pytest.mark.parametrize("name", ["pxt_flight", "pxt_flight/owner.key", "pxt_flight/server.json"])
