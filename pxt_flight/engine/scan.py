@@ -37,11 +37,13 @@ class Request:
         sql: one SELECT.
         parameters: values for `$1`, `$2`, ...
         media: `bytes` or `thumbnail:N`.
+        directory: the directory, with slashes, in which a one-part table name is looked up first.
     """
 
     sql: str
     parameters: tuple[Any, ...] = ()
     media: str = "thumbnail:256"
+    directory: str = ""
 
 
 class Pin(NamedTuple):

@@ -7,11 +7,11 @@ from pxt_flight.access.grants import Signer
 from pxt_flight.access.keys import ensure_owner_key, load_key_ring, load_secret
 from pxt_flight.access.schema import open_schema
 from pxt_flight.config import Settings
+from pxt_flight.engine.catalog import Catalog
 from pxt_flight.engine.engine import Engine, open_engine
 from pxt_flight.engine.selftest import verify_copy
 from pxt_flight.errors import error
 from pxt_flight.flight.server import FlightServer
-from pxt_flight.flight.tickets import TicketOffice
 
 
 def start(settings: Settings) -> tuple[FlightServer, Engine, str]:
@@ -25,9 +25,10 @@ def start(settings: Settings) -> tuple[FlightServer, Engine, str]:
     with open_schema(engine.store_uri) as connection:
         owner_key = ensure_owner_key(connection, settings.state_dir)
         keys = load_key_ring(connection)
-        office = TicketOffice(Signer(load_secret(connection, "ticket")))
+        signer = Signer(load_secret(connection, "ticket"))
+    location = f"grpc://{settings.host}:{settings.flight_port}"
     try:
-        server = FlightServer(f"grpc://{settings.host}:{settings.flight_port}", engine=engine, keys=keys, office=office)
+        server = FlightServer(location, engine=engine, catalog=Catalog(engine.store_uri), keys=keys, signer=signer)
     except (OSError, pa.ArrowException, fl.FlightError):  # by pyarrow's version and platform
         engine.close()
         raise error(
