@@ -89,7 +89,8 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
             return self._sent(context, caller, ticket.ticket, statement, pin)
         message = unpacked(ticket.ticket)
         if answer := self._metadata.answer(caller.call, message, caller.media or DEFAULT_MEDIA):
-            return fl.RecordBatchStream(pa.Table.from_batches([answer.read()]))
+            # Not from a table, which leaves an empty batch out.
+            return fl.RecordBatchStream(pa.RecordBatchReader.from_batches(answer.schema, [answer.read()]))
         if message is not None:
             raise unsupported(message)
         # SQL or JSON in place of a ticket: one round trip, and one plan, for whoever needs no FlightInfo.

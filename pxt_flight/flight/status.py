@@ -26,7 +26,6 @@ _FLIGHT_ERRORS: dict[type[PxtFlightError], type[fl.FlightError]] = {
     errors.UnavailableError: fl.FlightUnavailableError,
     errors.ServerError: fl.FlightInternalError,
 }
-_BY_CODE: dict[str, type[fl.FlightError]] = {"timeout": fl.FlightTimedOutError, "cancelled": fl.FlightCancelledError}
 
 
 def flight_error(fault: BaseException) -> fl.FlightError:
@@ -39,8 +38,10 @@ def flight_error(fault: BaseException) -> fl.FlightError:
         fault = errors.error(
             "INTERNAL_ERROR", "The server could not answer.", hint=f"Its log says why, under {request_id}.", request_id=request_id
         )
-    kind = _BY_CODE.get(fault.code) or _FLIGHT_ERRORS.get(type(fault), fl.FlightServerError)
-    return kind(str(fault), extra_info=fault.to_json())
+    if fault.code == "timeout":
+        return fl.FlightTimedOutError(str(fault), extra_info=fault.to_json())
+    # `cancelled` too goes as UNKNOWN: at gRPC's CANCELLED pyarrow's readers believe in a Ctrl-C, and raise KeyboardInterrupt.
+    return _FLIGHT_ERRORS.get(type(fault), fl.FlightServerError)(str(fault), extra_info=fault.to_json())
 
 
 def guarded(handler: F) -> F:

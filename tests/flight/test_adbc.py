@@ -75,7 +75,7 @@ def test_parameters_of_each_type(adbc, typed, condition, value):
         ("b = ?", 1, "TYPE_MISMATCH"),
         ("d = ?", "2024-02-30", "TYPE_MISMATCH"),
         ("t = ?", "0001-01-01T00:00:00+23:00", "TYPE_MISMATCH"),
-        ("s = ?", b"seven", "INVALID_ARGUMENT"),
+        ("s = ?", b"seven", "TYPE_MISMATCH"),
         ("s = ?", ["seven"], "INVALID_ARGUMENT"),
         ("s = ?", "a\0b", "INVALID_ARGUMENT"),
         ("i = 7", 7, "INVALID_ARGUMENT"),
@@ -93,12 +93,6 @@ def test_parameters_may_be_bound_again(adbc, typed):
             assert cursor.execute(f"select i from {typed} where i = ?", (value,)).fetchall() == expected
 
 
-def test_several_rows_of_parameters_are_refused(adbc, typed):
-    rows = pa.table({"0": [7, 8]})
-    with adbc.cursor() as cursor, pytest.raises(adbc_driver_manager.Error, match="INVALID_ARGUMENT: One row of parameters"):
-        cursor.execute(f"select i from {typed} where i = ?", rows)
-
-
 def test_writing_is_refused(adbc, typed):
     with adbc.cursor() as cursor:
         with pytest.raises(adbc_driver_manager.Error, match="sql_not_allowed"):
@@ -108,13 +102,6 @@ def test_writing_is_refused(adbc, typed):
         with pytest.raises(adbc_driver_manager.Error, match="sql_not_allowed: This server reads"):
             cursor.adbc_ingest(typed, pa.table({"i": [9]}), mode="append")
         assert cursor.execute(f"select count(*) from {typed}").fetchall() == [(2,)]
-
-
-def test_metadata_calls_that_are_not_served_say_so(adbc):
-    with pytest.raises(adbc_driver_manager.Error, match="UNSUPPORTED_OPERATION: CommandGetDbSchemas"):
-        adbc.adbc_get_objects().read_all()
-    with pytest.raises(adbc_driver_manager.Error, match="UNSUPPORTED_OPERATION: CommandGetTables"):
-        adbc.adbc_get_table_schema("films")
 
 
 def test_the_server_says_who_it_is(adbc):
@@ -137,8 +124,8 @@ def test_partitions_are_readable_elsewhere(adbc, db, films):
     [
         ({}, "key_missing"),
         ({"adbc.flight.sql.authorization_header": "Bearer pxt_nonsense"}, "key_invalid"),
-        ({"adbc.flight.sql.authorization_header": "Basic dTpw"}, "key_missing"),
-        ({"username": "u", "password": "p"}, "key_missing"),
+        ({"adbc.flight.sql.authorization_header": "Basic dTpw"}, "key_invalid"),
+        ({"username": "u", "password": "p"}, "key_invalid"),
     ],
 )
 def test_no_or_a_wrong_key(server, films, options, code):
