@@ -14,7 +14,9 @@ from pxt_flight.errors import error
 
 Row = tuple[Any, ...]
 
-MAX_BYTES = 1 << 20  # of all values of one statement, as Arrow has them: they travel in each ticket
+# Of all values of one statement: they travel in each ticket. One counts as 8 bytes at least, however tightly Arrow packs it (a bool, NULL).
+MAX_BYTES = 1 << 20
+_LEAST_BYTES = 8
 
 # What JSON has no type for, as [name, text]; the class of a datetime is a date's too, so that one goes first.
 _TYPES: tuple[tuple[str, type, Callable[[Any], str], Callable[[str], Any]], ...] = (
@@ -74,7 +76,7 @@ def _received(reader: fl.MetadataRecordBatchReader) -> pa.Table:
     batches, size = [], 0
     try:
         for chunk in reader:
-            size += chunk.data.nbytes
+            size += max(chunk.data.nbytes, chunk.data.num_rows * max(chunk.data.num_columns, 1) * _LEAST_BYTES)
             if size > MAX_BYTES:
                 raise error(
                     "INVALID_ARGUMENT", f"The bound values take more than {MAX_BYTES >> 20} MiB.", hint="Bind fewer rows at a time."

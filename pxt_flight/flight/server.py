@@ -12,7 +12,7 @@ from pxt_flight.access.grants import Signer
 from pxt_flight.access.keys import KeyRing
 from pxt_flight.engine.catalog import Catalog
 from pxt_flight.engine.engine import Engine
-from pxt_flight.engine.scan import Stream
+from pxt_flight.engine.scan import Request
 from pxt_flight.errors import error
 from pxt_flight.flight import messages
 from pxt_flight.flight.actions import Actions, endpoint_of
@@ -22,7 +22,7 @@ from pxt_flight.flight.metadata import Metadata
 from pxt_flight.flight.sessions import SessionOffice
 from pxt_flight.flight.statements import Caller, Statements, unsupported
 from pxt_flight.flight.status import guarded, untraced
-from pxt_flight.flight.streams import Cancellation, RunningStreams
+from pxt_flight.flight.streams import RunningStreams
 from pxt_flight.flight.tickets import Statement, TicketOffice, is_ticket
 from pxt_flight.operations import queries
 from pxt_flight.operations.call import Call
@@ -91,6 +91,9 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         if answer := self._metadata.answer(caller.call, message, caller.media or DEFAULT_MEDIA):
             # Not from a table, which leaves an empty batch out.
             return fl.RecordBatchStream(pa.RecordBatchReader.from_batches(answer.schema, [answer.read()]))
+        if isinstance(message, messages.TicketStatementQuery):
+            statement = self._office.read_statement(caller.principal, message.statement_handle)
+            return self._sent(context, caller, ticket.ticket, statement, None)
         if message is not None:
             raise unsupported(message)
         # SQL or JSON in place of a ticket: one round trip, and one plan, for whoever needs no FlightInfo.
@@ -123,7 +126,7 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         """The tables that can be read whole; `criteria` is a LIKE pattern of their paths."""
         caller = self._caller(context)
         found = self._metadata.flights(caller.call, criteria.decode(errors="replace"))
-        return iter([_flight(table.path, schema) for table, schema in found])
+        return iter([self._flight(caller, table.path, schema) for table, schema in found])
 
     @guarded
     def list_actions(self, context: fl.ServerCallContext) -> list[fl.ActionType]:
@@ -163,11 +166,14 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
             schema = self._statements.plan(caller, statement.request).schema
             return fl.RecordBatchStream(pa.Table.from_batches([], schema))
 
-        def opened(_cancellation: Cancellation) -> Iterator[Stream]:
-            for request in statement.runs():
-                yield queries.read_query(caller.call, request, pin)
+        streams = (queries.read_query(caller.call, request, pin) for request in statement.runs())
+        return self._streams.serve(context, caller.principal.key_id, ticket, streams)
 
-        return self._streams.serve(context, caller.principal.key_id, ticket, opened)
+    def _flight(self, caller: Caller, path: str, schema: pa.Schema) -> fl.FlightInfo:
+        # A ticket that is not pinned: nothing is planned to list a table, and what is read later is as new as it can be.
+        handle = self._office.statement(caller.principal, Request(scan_of(path), media="bytes"))
+        ticket = messages.pack_any(messages.TicketStatementQuery(statement_handle=handle))
+        return _info(schema, fl.FlightDescriptor.for_path(*path.split("/")), endpoint_of(ticket))
 
 
 def _run(operation: Operation, call: Call, body: bytes) -> bytes:
@@ -177,9 +183,3 @@ def _run(operation: Operation, call: Call, body: bytes) -> bytes:
 
 def _info(schema: pa.Schema, descriptor: fl.FlightDescriptor, endpoint: fl.FlightEndpoint) -> fl.FlightInfo:
     return fl.FlightInfo(schema, descriptor, [endpoint], -1, -1)
-
-
-def _flight(path: str, schema: pa.Schema) -> fl.FlightInfo:
-    # The query itself in place of a ticket: nothing is planned to list a table, and what is read later is as new as it can be.
-    ticket = json.dumps({"sql": scan_of(path), "media": "bytes"}).encode()
-    return _info(schema, fl.FlightDescriptor.for_path(*path.split("/")), fl.FlightEndpoint(ticket, []))

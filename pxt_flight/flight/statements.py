@@ -73,7 +73,7 @@ class Statements:
             PxtFlightError: it asks for none.
         """
         if descriptor.path:
-            return Statement(_in_session(caller, path_request(descriptor.path, caller.media)))
+            return Statement(path_request(descriptor.path, caller.media))  # a path is whole: the session's directory has no part in it
         if message is None:
             return self.written(caller, descriptor.command)
         if isinstance(message, messages.CommandStatementQuery):
@@ -84,7 +84,7 @@ class Statements:
 
     def written(self, caller: Caller, command: bytes) -> Statement:
         """The statement of SQL text, or of the JSON body of `query`."""
-        return Statement(_in_session(caller, plain_request(command, caller.media)))
+        return Statement(replace(plain_request(command, caller.media), directory=caller.directory))
 
     def plan(self, caller: Caller, request: Request) -> Scan:
         """Plan a request, or find it planned: a client prepares a statement and asks for its FlightInfo a moment later.
@@ -145,10 +145,6 @@ def placeholders(sql: str) -> int:
 def unsupported(message: Any) -> Exception:
     """The error of a command that is known, and not served."""
     return error("UNSUPPORTED_OPERATION", f"{type(message).__name__} is not served.")
-
-
-def _in_session(caller: Caller, request: Request) -> Request:
-    return replace(request, directory=caller.directory)
 
 
 def _serialized(schema: pa.Schema) -> bytes:

@@ -74,20 +74,18 @@ class RunningStreams:
         self._changed = threading.Condition()
         self._watching = False
 
-    def serve(
-        self, context: fl.ServerCallContext, key_id: str, ticket: bytes, opened: Callable[[Cancellation], Iterator[Stream]]
-    ) -> fl.GeneratorStream:
+    def serve(self, context: fl.ServerCallContext, key_id: str, ticket: bytes, streams: Iterator[Stream]) -> fl.GeneratorStream:
         """Send streams, one after the other, as one.
 
         Args:
             context: gRPC's, of a DoGet.
             key_id: whose call it is.
             ticket: what the client named; `cancel` knows the call by it.
-            opened: opens the streams; at least one, whose schema is that of all.
+            streams: opens each when it is asked for; at least one, whose schema is that of all.
         """
         cancellation = Cancellation(context.is_cancelled)
         self._begin(cancellation, key_id, ticket)
-        batches = guarded_stream(self._batches(cancellation, opened))
+        batches = guarded_stream(self._batches(cancellation, streams))
         # The first batch now: errors of Postgres answer the call itself, and a generator that has begun is sure to clean up, even
         # if the client leaves before it takes anything.
         schema = next(batches)
@@ -109,11 +107,11 @@ class RunningStreams:
         for call in found:
             call.request(error("unavailable", "The server is stopping.", hint="Try again."))
 
-    def _batches(self, cancellation: Cancellation, opened: Callable[[Cancellation], Iterator[Stream]]) -> Iterator[Any]:
+    def _batches(self, cancellation: Cancellation, streams: Iterator[Stream]) -> Iterator[Any]:
         """The schema, then the batches."""
         schema: pa.Schema | None = None
         try:
-            for stream in opened(cancellation):
+            for stream in streams:
                 with closing(stream):
                     cancellation.stop_with(stream.cancel)
                     if schema is None:

@@ -75,6 +75,13 @@ def test_an_empty_table_through_adbc(adbc, films):
     assert (table.num_rows, table.schema.names) == (0, ["id"])
 
 
+@pytest.mark.parametrize("column", [pa.nulls(200_000), pa.array([True] * 200_000)], ids=["NULL", "bool"])
+def test_many_small_values_are_refused(stranger, as_owner, films, column):
+    handle = prepare(stranger, as_owner, f"select id from {films} where seen = ?").prepared_statement_handle
+    with pytest.raises(fl.FlightServerError, match="INVALID_ARGUMENT: The bound values take more than 1 MiB"):
+        bind(stranger, as_owner, handle, pa.record_batch({"0": column}))
+
+
 def test_more_than_a_mebibyte_is_refused(adbc, films):
     with adbc.cursor() as cursor:
         with pytest.raises(adbc_driver_manager.Error, match="INVALID_ARGUMENT: The bound values take more than 1 MiB"):

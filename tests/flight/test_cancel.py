@@ -161,6 +161,47 @@ def test_the_action_cancels_after_the_first_batch(stranger, as_owner, texts, bus
     soon(lambda: not busy_backends())
 
 
+# How a call is stopped
+
+
+@pytest.fixture
+def stopped():
+    """What `stop` was called for."""
+    return []
+
+
+@pytest.fixture
+def make_cancellation(pxt):
+    from pxt_flight.flight.streams import Cancellation
+
+    return Cancellation
+
+
+def test_work_that_begins_after_the_cancelling_is_stopped_at_once(make_cancellation, stopped):
+    call = make_cancellation(lambda: True)
+    call.notice()
+    assert call.reason.code == "cancelled"
+    call.stop_with(lambda: stopped.append("late"))
+    assert stopped == ["late"]
+
+
+def test_nothing_is_stopped_or_asked_after_the_end(make_cancellation, stopped):
+    call = make_cancellation(lambda: stopped.append("asked"))
+    call.stop_with(lambda: stopped.append("work"))
+    call.end()
+    call.notice()
+    call.request(ValueError())
+    assert (stopped, call.reason) == ([], None)
+
+
+def test_work_is_stopped_once(make_cancellation, stopped):
+    call = make_cancellation(lambda: True)
+    call.stop_with(lambda: stopped.append("work"))
+    call.notice()
+    call.notice()
+    assert stopped == ["work"]
+
+
 # The actions
 
 

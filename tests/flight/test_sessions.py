@@ -123,8 +123,10 @@ def test_connections_have_sessions_of_their_own(server, with_cookies, shelf):
 def test_the_directory_travels_with_tickets_and_handles(plain, as_owner, shelf, films):
     plain.list_actions(as_owner)
     assert set_options(plain, as_owner, schema=shelf) == {}
-    info = plain.get_flight_info(fl.FlightDescriptor.for_path("wire_films"), as_owner)
+    info = plain.get_flight_info(fl.FlightDescriptor.for_command(b"select * from wire_films"), as_owner)
     assert directory_of(info.endpoints[0].ticket) == shelf
+    by_path = plain.get_flight_info(fl.FlightDescriptor.for_path("wire_films"), as_owner)
+    assert directory_of(by_path.endpoints[0].ticket) is None
     request = messages.ActionCreatePreparedStatementRequest(query=f"select id from {films}")
     (result,) = plain.do_action(fl.Action("CreatePreparedStatement", messages.pack_any(request)), as_owner)
     handle = messages.unpack_any(result.body.to_pybytes()).prepared_statement_handle
