@@ -123,7 +123,7 @@ SQL_INFO_SCHEMA = pa.schema(
 
 def sql_info(names: Sequence[int]) -> pa.RecordBatch:
     """The SqlInfo of some names, or of all that there are where none is asked for; unknown names are left out."""
-    found = [name for name in (names or _VALUES) if name in _VALUES]
+    found = [name for name in dict.fromkeys(names or _VALUES) if name in _VALUES]
     children: list[list[object]] = [[] for _ in _CHILDREN]
     codes, offsets = [], []
     for name in found:

@@ -206,7 +206,7 @@ def test_sql_info(rows):
     assert set(every) == {*range(10), 100, 101, *range(500, 577)}
     assert (every[0], every[8], every[9], every[504], every[513]) == ("pxt-flight", 0, True, '"', "\\")
     assert "LIMIT" in every[508]
-    asked = {row["info_name"]: row["value"] for row in rows(messages.CommandGetSqlInfo(info=(504, 0, 9999)))}
+    asked = {row["info_name"]: row["value"] for row in rows(messages.CommandGetSqlInfo(info=(504, 0, 9999, 504)))}
     assert asked == {504: '"', 0: "pxt-flight"}
 
 
