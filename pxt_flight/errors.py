@@ -145,6 +145,7 @@ CODES: dict[str, type[PxtFlightError]] = {
     "ticket_stale": StaleTicketError,
     "unavailable": UnavailableError,
     "timeout": UnavailableError,
+    "cancelled": InvalidRequestError,
     "connect_failed": ConnectError,
     "home_unusable": ConnectError,
     "home_in_use": ConnectError,

@@ -1,7 +1,7 @@
 """Connections to Pixeltable's Postgres through ADBC, as the restricted role: COPY into Arrow, each query in its own snapshot."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -24,13 +24,21 @@ class SnapshotReader:
         self._connection = connection
         self._cursor: Any = None
         self._cancelled = False
+        self._lock = threading.Lock()
 
-    def read(self, statement: str) -> pa.RecordBatchReader:
-        """Start a statement; its rows stream in batches of about `BATCH_BYTES`."""
+    def read(self, statement: str, on_open: Callable[[Callable[[], None]], None] | None = None) -> pa.RecordBatchReader:
+        """Start a statement; its rows stream in batches of about `BATCH_BYTES`.
+
+        Args:
+            statement: a query.
+            on_open: given `cancel` before the statement runs: it returns with the first rows, which may take as long as all of them.
+        """
         with _clean_errors():
             self._cursor = self._connection.cursor()
             # COPY is ADBC's only way that streams: a statement with parameters of its own would be read whole.
             self._cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(BATCH_BYTES)})
+            if on_open is not None:
+                on_open(self.cancel)
             self._cursor.execute(statement)
             return self._cursor.fetch_record_batch()
 
@@ -50,18 +58,21 @@ class SnapshotReader:
 
     def cancel(self) -> None:
         """Stop the statement that runs, from any thread; whoever reads is told that the server is stopping."""
-        self._cancelled = True
-        with suppress(AdbcError, OSError):
-            if self._cursor is not None:
-                self._cursor.adbc_cancel()
+        with self._lock:
+            # Not one that has ended: its connection may run another's statement by now.
+            if self._connection is not None and self._cursor is not None:
+                self._cancelled = True
+                with suppress(AdbcError, OSError):
+                    self._cursor.adbc_cancel()
 
     def close(self, *, finished: bool = True) -> None:
         """End the transaction, on the thread that reads. `finished=False` (an error, a client that left) stops Postgres first."""
-        connection, self._connection = self._connection, None
-        if connection is None:
-            return
         if not finished:
             self.cancel()
+        with self._lock:
+            connection, self._connection = self._connection, None
+        if connection is None:
+            return
         with suppress(AdbcError, OSError):
             if self._cursor is not None:
                 self._cursor.close()

@@ -18,9 +18,9 @@ from pxt_flight.engine import catalog, media, sql
 from pxt_flight.engine.explanation import Explanation, explain_cursor, explain_sql
 from pxt_flight.engine.handoff import produced_by
 from pxt_flight.engine.limits import Limits, limited
-from pxt_flight.engine.literals import kind_of
+from pxt_flight.engine.literals import kind_of, literal
 from pxt_flight.engine.planner import Planner, SqlPlan
-from pxt_flight.engine.scan import Pin, Request, Stream, Tier
+from pxt_flight.engine.scan import OnOpen, Pin, Request, Stream, Tier
 from pxt_flight.engine.seam import probe
 from pxt_flight.engine.seam.store import libpq_uri
 from pxt_flight.engine.store import Store
@@ -112,16 +112,21 @@ class Engine:
         """
         known = self._planned.get(_key(request))
         if known is not None and self.store.fingerprint(known.held.ids) == known.held.fingerprint:
+            for value in request.parameters:
+                literal(value)  # refuses what no plan can hold, before anything is read
             return known
         return self._run(lambda: self._plan(request, {}))
 
-    def stream(self, request: Request, pins: Sequence[Pin] | None = None, *, tier: Tier | None = None) -> Stream:
+    def stream(
+        self, request: Request, pins: Sequence[Pin] | None = None, *, tier: Tier | None = None, on_open: OnOpen | None = None
+    ) -> Stream:
         """Start reading a request as of the versions of its tables.
 
         Args:
             request: what to read.
             pins: what `plan` found; default the live tables, for whoever needs no plan before.
             tier: insist on a tier, for tests; default the fastest that is right.
+            on_open: told how to stop the statement before it begins to run.
 
         Raises:
             PxtFlightError: the request is at fault, or a table or version is gone.
@@ -129,8 +134,8 @@ class Engine:
         known = self._planned.get(_key(request)) if tier != "cursor" else None
         stream = None
         if known is not None and pins in (None, known.pins):
-            stream = self._open_sql(known, request, is_pinned=False)
-        return limited(stream or self._run(lambda: self._open(request, pins, tier)), self._limits)
+            stream = self._open_sql(known, request, on_open, is_pinned=False)
+        return limited(stream or self._run(lambda: self._open(request, pins, tier, on_open)), self._limits)
 
     def explain(self, request: Request) -> Explanation:
         """How a request is read, and why so.
@@ -166,7 +171,7 @@ class Engine:
         with sql.positions(request.sql):
             return plan_cursor(statement, request, mode, versions, seam=self._seam, why=why)
 
-    def _open(self, request: Request, pins: Sequence[Pin] | None, tier: Tier | None) -> Stream:
+    def _open(self, request: Request, pins: Sequence[Pin] | None, tier: Tier | None, on_open: OnOpen | None) -> Stream:
         live = self._plan(request, {}, tier)
         if pins is not None:
             _check_identity(live.pins, pins)
@@ -175,7 +180,7 @@ class Engine:
             plan = self._plan(request, versions, tier) if versions else live
             if isinstance(plan, CursorPlan):
                 return self._open_cursor(plan, request, tier)
-            stream = self._open_sql(plan, request, is_pinned=bool(versions))
+            stream = self._open_sql(plan, request, on_open, is_pinned=bool(versions))
             if stream is not None:
                 return stream
             # A write came between planning and reading; planned as of their versions, tables stand still. Not all have any.
@@ -195,10 +200,10 @@ class Engine:
         batches = produced_by(self._threads, lambda: cursor_batches(plan), stopped, translate=_translated)
         return Stream(plan.schema, batches, "cursor", cancel=stopped.set, close=stopped.set)
 
-    def _open_sql(self, plan: SqlPlan, request: Request, *, is_pinned: bool) -> Stream | None:
+    def _open_sql(self, plan: SqlPlan, request: Request, on_open: OnOpen | None, *, is_pinned: bool) -> Stream | None:
         assert self._reader is not None
         with sql.positions(request.sql):
-            return self._reader.open(plan, request.parameters, is_pinned=is_pinned)
+            return self._reader.open(plan, request.parameters, on_open, is_pinned=is_pinned)
 
     def _remember(self, request: Request, plan: SqlPlan) -> SqlPlan:
         """Keep a plan for as long as nothing that it depends on changes; that is asked whenever it is used."""

@@ -21,6 +21,8 @@ TARGET_BYTES = 2 << 20
 MAX_ROWS = 65_536
 
 Tier = Literal["copy", "psycopg", "cursor"]
+OnOpen = Callable[[Callable[[], None]], None]
+"""Called, before a statement begins to run, with what stops it from any thread: the first rows may take as long as all of them."""
 
 
 @dataclass(frozen=True)

@@ -30,11 +30,13 @@ class Statement:
     Attributes:
         text: as it came.
         tree: unquoted names in lower case, placeholders numbered, nothing in it that is not served.
+        parameters: how many values it takes: the highest `$n`.
         tables: the paths of the stored tables it reads, with slashes, in lower case, and with `:version` where it names one.
     """
 
     text: str
     tree: exp.Query
+    parameters: int
     tables: tuple[str, ...]
 
     def within(self, directory: str, inside: Collection[str]) -> "Statement":
@@ -50,7 +52,7 @@ class Statement:
             if path.split(":")[0] in inside:
                 node.meta[_PATH] = path
         found = (path_of(node) for node in tree.find_all(exp.Table))
-        return Statement(self.text, tree, tuple(dict.fromkeys(path for path in found if path is not None)))
+        return Statement(self.text, tree, self.parameters, tuple(dict.fromkeys(path for path in found if path is not None)))
 
 
 @lru_cache(maxsize=256)
@@ -81,7 +83,7 @@ def parse(text: str) -> Statement:
         tables = tuple(dict.fromkeys(_stored_tables(tree, frozenset())))
         if len(tables) > MAX_TABLES:
             raise error("sql_unsupported", f"The statement reads more than {MAX_TABLES} tables.")
-        return Statement(text, tree, tables)
+        return Statement(text, tree, _parameter_count(tree), tables)
 
 
 def path_of(node: exp.Table) -> str | None:
@@ -146,6 +148,11 @@ def _numbered(tokens: Sequence[Token]) -> list[Token]:
         else:
             numbered.append(token)
     return numbered
+
+
+def _parameter_count(tree: exp.Expr) -> int:
+    numbers = (node.name for node in tree.find_all(exp.Parameter))
+    return max((int(number) for number in numbers if number.isdecimal() and len(number) < 6), default=0)
 
 
 def _fold_names(tree: exp.Expr) -> None:

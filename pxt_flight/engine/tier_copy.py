@@ -9,7 +9,7 @@ from pxt_flight.engine.adbc import ConnectionPool, SnapshotReader
 from pxt_flight.engine.cells import cell_paths
 from pxt_flight.engine.outputs import converter
 from pxt_flight.engine.planner import SqlPlan
-from pxt_flight.engine.scan import Stream, Tier, finished
+from pxt_flight.engine.scan import OnOpen, Stream, Tier, finished
 from pxt_flight.engine.store import Store
 
 
@@ -31,12 +31,13 @@ class CopyReader:
         self.explain = self._pool.explain
         self.close = self._pool.close
 
-    def open(self, plan: SqlPlan, parameters: Sequence[Any], *, is_pinned: bool) -> Stream | None:
+    def open(self, plan: SqlPlan, parameters: Sequence[Any], on_open: OnOpen | None = None, *, is_pinned: bool) -> Stream | None:
         """Start a plan, or answer None where a table has moved on since it was made.
 
         Args:
             plan: what the planner made.
             parameters: the values.
+            on_open: told how to stop the statement before it begins to run.
             is_pinned: whether its tables are read as of a version, which no write changes.
 
         Raises:
@@ -48,7 +49,7 @@ class CopyReader:
                 return None
             snapshot = self._pool.join_snapshot(name)
         try:
-            reader = snapshot.read(statement)
+            reader = snapshot.read(statement, on_open)
         except BaseException:
             snapshot.close(finished=False)
             raise

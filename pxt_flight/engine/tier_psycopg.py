@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from pxt_flight.engine.cells import cell_paths
 from pxt_flight.engine.planner import SqlPlan
-from pxt_flight.engine.scan import Stream, Tier, finished
+from pxt_flight.engine.scan import OnOpen, Stream, Tier, finished
 from pxt_flight.engine.store import Connection, Store
 from pxt_flight.errors import error
 
@@ -60,7 +60,7 @@ class OwnLogin:
             self._begin(connection)
             return [row[0] for row in connection.execute(f"EXPLAIN {statement}".encode()).fetchall()]
 
-    def open(self, plan: SqlPlan, parameters: Sequence[Any], *, is_pinned: bool) -> Stream | None:
+    def open(self, plan: SqlPlan, parameters: Sequence[Any], on_open: OnOpen | None = None, *, is_pinned: bool) -> Stream | None:
         """See `tier_copy.open_copy`."""
         statement = plan.statement(parameters)
         if not self._streams.acquire(timeout=_PATIENCE):
@@ -72,6 +72,8 @@ class OwnLogin:
             if self._store.fingerprint_in(connection, plan.held.ids) != plan.held.fingerprint and not is_pinned:
                 return None
             cursor = stack.enter_context(connection.cursor(name="pxt_flight"))
+            if on_open is not None:
+                on_open(connection.cancel_safe)
             cursor.execute(statement.encode())
             kept = stack.pop_all()
         batches = _batches(plan, cursor, kept, cell_paths(plan.sources, plan.mode, self._store))

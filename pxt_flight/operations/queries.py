@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pxt_flight.engine.engine import Plan
-from pxt_flight.engine.scan import Pin, Request, Stream
+from pxt_flight.engine.scan import OnOpen, Pin, Request, Stream
 from pxt_flight.operations.call import Call
 from pxt_flight.public_api import public_api
 
@@ -71,10 +71,10 @@ def plan_query(call: Call, request: Request) -> Plan:
     return call.engine.plan(request)
 
 
-def read_query(call: Call, request: Request, pins: Sequence[Pin] | None = None) -> Stream:
-    """The rows of a query as of what `plan_query` found; default the live one."""
+def read_query(call: Call, request: Request, pins: Sequence[Pin] | None = None, on_open: OnOpen | None = None) -> Stream:
+    """The rows of a query as of what `plan_query` found; default the live one. `on_open` as in `Engine.stream`."""
     _require_tables(call, request)
-    return call.engine.stream(request, pins)
+    return call.engine.stream(request, pins, on_open=on_open)
 
 
 def _require_tables(call: Call, request: Request) -> None:
