@@ -93,6 +93,7 @@ class ConnectionPool:
         self._timeout = timeout
         self._idle_limit = idle
         self._idle: list[Any] = []
+        self._closed = False
         self._lock = threading.Lock()
 
     def describe(self, statement: str) -> pa.Schema:
@@ -151,11 +152,16 @@ class ConnectionPool:
                     return
         with suppress(AdbcError, OSError):
             connection.close()
+        if not reusable:
+            # A statement that was cut off may still get its cancellation: not on a connection that serves another by then. Opening one
+            # takes 35 ms, which the next query should not wait for.
+            threading.Thread(target=self._replace, name="pxt-flight connection", daemon=True).start()
 
     def close(self) -> None:
         """Close the unused connections."""
         with self._lock:
             idle, self._idle = self._idle, []
+            self._closed = True
         for connection in idle:
             with suppress(AdbcError, OSError):
                 connection.close()
@@ -173,6 +179,21 @@ class ConnectionPool:
                     connection.close()
             else:
                 return connection
+        return self._connect()
+
+    def _replace(self) -> None:
+        with suppress(AdbcError, OSError):
+            if self._wants_one():
+                connection = self._connect()
+                if self._wants_one():
+                    self._idle.append(connection)
+                else:
+                    connection.close()
+
+    def _wants_one(self) -> bool:
+        return not self._idle and not self._closed
+
+    def _connect(self) -> Any:
         # autocommit: ADBC's default holds a transaction open between queries, which blocks every schema change of a table read once.
         connection = adbc.connect(self._uri, autocommit=True)
         milliseconds = int(self._timeout * 1000)

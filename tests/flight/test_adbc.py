@@ -86,9 +86,7 @@ def test_parameters_that_do_not_fit(adbc, typed, condition, value, code):
         cursor.execute(f"select i from {typed} where {condition}", (value,)).fetchall()
 
 
-@pytest.mark.parametrize(
-    ("condition", "value"), [("i = ?", None), ("f = ?", float("nan")), ("i < ?", -(2**63))]
-)
+@pytest.mark.parametrize(("condition", "value"), [("i = ?", None), ("f = ?", float("nan")), ("i < ?", -(2**63))])
 def test_parameters_that_fit_and_find_nothing(adbc, typed, condition, value):
     with adbc.cursor() as cursor:
         assert cursor.execute(f"select i from {typed} where {condition}", (value,)).fetchall() == []
