@@ -7,6 +7,7 @@ Postgres pushes predicates down through such a WITH and uses the indexes of the 
 text; the outer SELECT is there only where a column must be cast to what goes over the wire.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -38,7 +39,7 @@ from pxt_flight.engine.sources import (
 from pxt_flight.engine.sql import Statement, path_of, positions
 from pxt_flight.engine.store import Fingerprint, Store
 from pxt_flight.engine.types import ColumnType, arrow_field
-from pxt_flight.errors import PxtFlightError
+from pxt_flight.errors import PxtFlightError, error
 
 
 class Describer(Protocol):
@@ -189,6 +190,9 @@ class Planner:
             described = self._describe(relations, literal)
         except PxtFlightError as fault:
             raise _placed(fault, statement, bound) from fault.__cause__
+        if not len(described):
+            # Its rows would have no cells: Arrow could not even say how many there are.
+            raise error("sql_syntax", "The statement selects no columns.", where={"offset": 0})
         types: dict[int, OutputType | None] = {i: output_type(column) for i, column in enumerate(described)}
         unscaled = [place for place, kind in types.items() if kind is None]
         if unscaled:
@@ -299,11 +303,21 @@ def _placed(fault: PxtFlightError, statement: Statement, bound: _Bound) -> Excep
     """Postgres' error about a name with the place of that name in the user's text, and what may have been meant."""
     name = fault.where.get("column")
     if name is None:
-        return fault
+        return _at_literal(fault, statement)
     for source in bound.sources:
         if fault.code == "COLUMN_NOT_FOUND" and name in source.missing:
             return NotSqlError(source.missing[name])
     return _suggesting(fault, statement, name, [known for source in bound.sources for known in source.info.columns])
+
+
+def _at_literal(fault: PxtFlightError, statement: Statement) -> PxtFlightError:
+    """The error with the place of the text that it quotes: `invalid input syntax for type bigint: "x"`."""
+    quoted = re.search(r': "(.*)"\.$', fault.message, re.DOTALL)
+    for found in statement.tree.find_all(exp.Literal) if quoted else ():
+        if quoted and found.is_string and found.this == quoted[1] and "start" in found.meta:
+            fault.where["offset"] = found.meta["start"]
+            break
+    return fault
 
 
 def _suggesting(fault: PxtFlightError, statement: Statement, name: str, known: Sequence[str]) -> PxtFlightError:
@@ -313,7 +327,7 @@ def _suggesting(fault: PxtFlightError, statement: Statement, name: str, known: S
             fault.where["offset"] = min(part.meta.get("start", 1 << 30) for part in column.parts)
             break
     if fault.code == "COLUMN_NOT_FOUND":
-        close = get_close_matches(name, known, n=1)
+        close = get_close_matches(name, [other for other in known if other != name], n=1)
         fault.message = f"There is no column {name}."
         fault.hint = f"Did you mean {close[0]}?" if close else "list the columns with: select * from the table limit 0"
     return fault

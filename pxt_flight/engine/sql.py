@@ -113,6 +113,8 @@ def positions(text: str) -> Iterator[None]:
 def _trees(text: str) -> list[Any]:
     if len(text) > MAX_TEXT:
         raise error("sql_unsupported", f"The statement is longer than {MAX_TEXT} characters.")
+    if "\0" in text:  # libpq would end the statement there
+        raise error("INVALID_ARGUMENT", "The statement holds the character NUL.", where={"offset": text.index("\0")})
     try:
         return dialect.parse(_numbered(dialect.tokenize(text)), text)
     except TokenError:

@@ -179,7 +179,8 @@ def _typed(name: str, kind: str, column: Any) -> Any:
     if metadata is None:
         raise NotSqlError(f"Json column {name} has no metadata")
     # Images, arrays and bytes inside of JSON live in chunk files; the JSON holds only their place, which is nobody's to see.
-    refused = sql.func.pxt_flight.not_json(sql.cast(sql.literal(name), sql.Text))
+    # The metadata are an argument, for of constants alone Postgres would call it while it plans.
+    refused = sql.func.pxt_flight.not_json(sql.cast(sql.literal(name), sql.Text), metadata)
     return sql.case((metadata.op("->")("file_urls").is_not(None), refused), else_=column)
 
 
