@@ -16,6 +16,7 @@ import pyarrow as pa
 from pixeltable import exceptions as pxt_errors
 
 from pxt_flight.engine import catalog, media, sql
+from pxt_flight.engine.cells import new_run
 from pxt_flight.engine.explanation import Explanation, explain_cursor, explain_sql
 from pxt_flight.engine.handoff import produced_by
 from pxt_flight.engine.limits import Limits, limited
@@ -143,7 +144,7 @@ class Engine:
             return explain_cursor(plan)
         assert self._reader is not None
         why = self.slow_because or "Postgres can answer all of it"
-        return explain_sql(plan, self._reader.explain(plan.statement(request.parameters)), tier=self._reader.tier, why=why)
+        return explain_sql(plan, self._reader.explain(plan.statement(request.parameters, new_run())), tier=self._reader.tier, why=why)
 
     def close(self) -> None:
         """Stop the threads and close the connections; streams that still run are cut off."""

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 
-from pxt_flight.engine.cells import cell_paths
+from pxt_flight.engine.cells import cell_paths, new_run
 from pxt_flight.engine.planner import SqlPlan
 from pxt_flight.engine.scan import Stream, Tier, finished
 from pxt_flight.engine.store import Connection, Store
@@ -58,7 +58,8 @@ class OwnLogin:
 
     def open(self, plan: SqlPlan, parameters: Sequence[Any], *, is_pinned: bool) -> Stream | None:
         """See `tier_copy.open_copy`."""
-        statement = plan.statement(parameters)
+        run = new_run()
+        statement = plan.statement(parameters, run)
         with ExitStack() as stack:
             connection = stack.enter_context(self._store.connection())
             self._begin(connection)
@@ -67,7 +68,7 @@ class OwnLogin:
             cursor = stack.enter_context(connection.cursor(name="pxt_flight"))
             cursor.execute(statement.encode())
             kept = stack.pop_all()
-        batches = _batches(plan, cursor, kept, cell_paths(plan.sources, plan.mode, self._store))
+        batches = _batches(plan, cursor, kept, cell_paths(plan.sources, run, plan.mode, self._store))
         return Stream(plan.schema, batches, "psycopg", connection.cancel_safe, kept.close)
 
     def close(self) -> None:
