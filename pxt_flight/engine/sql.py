@@ -76,6 +76,7 @@ def parse(text: str) -> Statement:
             raise error("sql_not_allowed", "A query reads: only SELECT is allowed here.", hint="Nothing was changed.")
         if any(isinstance(node, exp.DML | exp.DDL | exp.Into) and not isinstance(node, exp.Query) for node in tree.walk()):
             raise error("sql_not_allowed", "A query reads: nothing in it may write.", hint="Nothing was changed.")
+        _join_long_names(tree)
         grammar.check(tree)
         _fold_names(tree)
         tables = tuple(dict.fromkeys(_stored_tables(tree, frozenset())))
@@ -148,6 +149,19 @@ def _numbered(tokens: Sequence[Token]) -> list[Token]:
         else:
             numbered.append(token)
     return numbered
+
+
+def _join_long_names(tree: exp.Expr) -> None:
+    """`a.b.c.films` as `"a/b/c/films"`: Postgres has names of three parts at most, directories nest deeper."""
+    for table in tree.find_all(exp.Table):
+        parts = table.parts
+        if isinstance(table.this, exp.Dot) and all(isinstance(part, exp.Identifier) for part in parts):
+            kept = parts[1:] if parts[0].name == CATALOG else parts
+            joined = exp.to_identifier("/".join(part.name for part in kept), quoted=True)
+            joined.meta.update(parts[0].meta)
+            table.set("db", None)
+            table.set("catalog", None)
+            table.set("this", joined)
 
 
 def _fold_names(tree: exp.Expr) -> None:

@@ -28,22 +28,6 @@ def name(pxt):
     pxt.drop_table("diff_seam")
 
 
-@pytest.fixture
-def new_engine(pxt):
-    """Make an engine of this test's own, for what happens while it is made."""
-    from pxt_flight.engine.engine import Engine
-
-    made = []
-
-    def make():
-        made.append(Engine(threads=2))
-        return made[-1]
-
-    yield make
-    for engine in made:
-        engine.close()
-
-
 def answers(engine, name):
     """The tier and the rows of each query."""
     from pxt_flight.engine.scan import Request
@@ -51,7 +35,7 @@ def answers(engine, name):
     found = []
     for query in QUERIES:
         request = Request(query.format(t=name))
-        stream = engine.stream(request, engine.plan(request).pin)
+        stream = engine.stream(request, engine.plan(request).pins)
         found.append((stream.tier, pa.Table.from_batches(list(stream.batches), stream.schema)))
     return found
 

@@ -68,7 +68,7 @@ def test_a_tier_is_chosen_by_what_is_read(base, engine):
 
     for column, tier in {"id": "copy", "inverse": "copy", "back": "cursor", "chars": "cursor", "*": "cursor"}.items():
         request = Request(f"select {column} from diff_sources.base")
-        stream = engine.stream(request, engine.plan(request).pin)
+        stream = engine.stream(request, engine.plan(request).pins)
         stream.close()
         assert stream.tier == tier
 

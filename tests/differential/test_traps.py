@@ -92,11 +92,11 @@ def test_2_columns_come_in_the_order_of_the_select_list(name, read, items):
 def test_3_a_ticket_reads_the_version_it_was_made_for(table, name, engine, sql, tier):
     request = request_for(sql.format(t=name))
     planned = engine.plan(request)
-    before = all_rows(engine.stream(request, planned.pin))
+    before = all_rows(engine.stream(request, planned.pins))
     table.update({"v": 1}, where=table.id < 5)
     table.delete(where=table.id == 9)
     table.insert([{"id": 77, "v": 0, "s": None}])
-    stream = engine.stream(request, planned.pin, tier=tier)
+    stream = engine.stream(request, planned.pins, tier=tier)
     assert stream.tier == tier
     assert all_rows(stream).sort_by(before.schema.names[0]).equals(before.sort_by(before.schema.names[0]))
 
@@ -126,7 +126,7 @@ def test_3_no_row_vanishes_under_a_writer(table, name, engine, tier):
             written.set()
 
     def values():
-        stream = engine.stream(request, engine.plan(request).pin, tier="cursor" if tier == "cursor" else None)
+        stream = engine.stream(request, engine.plan(request).pins, tier="cursor" if tier == "cursor" else None)
         return all_rows(stream)["v"].to_pylist()
 
     seen = []
@@ -145,7 +145,7 @@ def test_3_no_row_vanishes_under_a_writer(table, name, engine, tier):
 def test_3_a_stream_that_has_begun_stays_in_its_version(make_table, pxt, engine, tier):
     table = make_table({"id": pxt.Int, "s": pxt.String}, [{"id": i, "s": str(i) * 2000} for i in range(4000)])
     request = request_for(f"select id, s from {table.get_metadata()['name']} order by id")
-    stream = engine.stream(request, engine.plan(request).pin, tier="cursor" if tier == "cursor" else None)
+    stream = engine.stream(request, engine.plan(request).pins, tier="cursor" if tier == "cursor" else None)
     first = next(iter(stream.batches))
     assert 0 < first.num_rows < 4000
     table.update({"s": "changed"}, where=table.id > 3000)
@@ -219,7 +219,7 @@ def test_6_explain_is_not_served(name, engine):
 def test_7_a_read_does_not_block_a_new_column(make_table, pxt, engine, how):
     table = make_table({"id": pxt.Int, "s": pxt.String}, [{"id": i, "s": str(i) * 5000} for i in range(3000)])
     request = request_for(f"select * from {table.get_metadata()['name']}")
-    stream = engine.stream(request, engine.plan(request).pin, tier="copy")
+    stream = engine.stream(request, engine.plan(request).pins, tier="copy")
     if how == "read to its end":
         assert all_rows(stream).num_rows == 3000
     else:
@@ -318,5 +318,5 @@ def test_moments_are_compared_in_one_time_zone(make_table, pxt, zoned_engine, ti
     table = make_table({"id": pxt.Int, "d": pxt.Date, "t": pxt.Timestamp}, rows)
     expected = [(row["id"],) for row in table.where(table.t >= table.d).select(table.id).collect()]
     request = request_for(f"select id from {table.get_metadata()['name']} where t >= d")
-    stream = zoned_engine.stream(request, zoned_engine.plan(request).pin, tier=tier)
+    stream = zoned_engine.stream(request, zoned_engine.plan(request).pins, tier=tier)
     same(expected, all_rows(stream))
