@@ -90,6 +90,9 @@ class Engine:
     def disable_copy(self, reason: str) -> None:
         """Read through `cursor()` from now on: slower, and right whatever this Pixeltable does inside."""
         log.warning("the fast read is off: %s", reason)
+        if self._reader is not None:
+            self._reader.close()
+        self._planned.clear()
         self._seam, self._planner, self._reader, self.slow_because = None, None, None, reason
 
     def list_tables(self, directory: str = "", *, recursive: bool = True) -> list[str]:

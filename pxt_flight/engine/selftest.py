@@ -54,18 +54,18 @@ def _joined(rows: Rows, view: Rows) -> Iterator[tuple[Any, ...]]:
     return ((row["i"], again.get(row["i"]), row["m"]) for row in rows)
 
 
-def _windowed(rows: Rows, view: Rows) -> Iterator[tuple[Any, ...]]:
+def _windowed(rows: Rows, _: Rows) -> Iterator[tuple[Any, ...]]:
     return ((row["i"], len(rows) - n, rows[n - 1]["m"] if n else None) for n, row in enumerate(rows))
 
 
-def _aggregated(rows: Rows, view: Rows) -> Iterator[tuple[Any, ...]]:
+def _aggregated(rows: Rows, _: Rows) -> Iterator[tuple[Any, ...]]:
     for flag in (False, True, None):
         found = [row["i"] for row in rows if row["b"] is flag]
         half = sum((Decimal(number) / 2 for number in found), Decimal())
         yield flag, len(found), sum(found), sum(found) / len(found), half
 
 
-def _within_json(rows: Rows, view: Rows) -> Iterator[tuple[Any, ...]]:
+def _within_json(rows: Rows, _: Rows) -> Iterator[tuple[Any, ...]]:
     for row in rows:
         value = row["j"]
         inner = value["a"] if isinstance(value, dict) else None
@@ -77,7 +77,7 @@ def _within_json(rows: Rows, view: Rows) -> Iterator[tuple[Any, ...]]:
         )
 
 
-def _united(rows: Rows, view: Rows) -> Iterator[tuple[Any, ...]]:
+def _united(rows: Rows, _: Rows) -> Iterator[tuple[Any, ...]]:
     return ((row["m"], None if row["m"] is None else False) for row in rows)
 
 
@@ -85,8 +85,7 @@ def _united(rows: Rows, view: Rows) -> Iterator[tuple[Any, ...]]:
 _PROOFS: tuple[tuple[str, Callable[[Rows, Rows], Iterator[tuple[Any, ...]]]], ...] = (
     ("SELECT a.i, v.again, a.m FROM {table} AS a LEFT JOIN {table}_view AS v ON v.i = a.i ORDER BY a.i", _joined),
     (
-        "WITH w AS (SELECT i, row_number() OVER (ORDER BY i DESC) AS n, lag(m) OVER (ORDER BY i) AS before FROM {table}) "
-        "SELECT * FROM w ORDER BY i",
+        "WITH w AS (SELECT i, row_number() OVER (ORDER BY i DESC) AS n, lag(m) OVER (ORDER BY i) FROM {table}) SELECT * FROM w ORDER BY i",
         _windowed,
     ),
     ("SELECT b, count(*) AS n, sum(i), avg(i), sum(i * 0.5) AS half FROM {table} GROUP BY b ORDER BY b", _aggregated),
