@@ -74,4 +74,4 @@ def _make(connection: Connection, name: str, password: str) -> None:
         connection.execute(sql.SQL("ALTER ROLE {} SET {} = {}").format(role, sql.Identifier(setting), sql.Literal(value)))
     connection.execute(sql.SQL("GRANT USAGE ON SCHEMA pxt_flight TO {}").format(role))
     connection.execute(sql.SQL("GRANT USAGE ON TYPE pxt_flight.cell TO {}").format(role))
-    connection.execute(sql.SQL("GRANT EXECUTE ON FUNCTION pxt_flight.not_json(text) TO {}").format(role))
+    connection.execute(sql.SQL("GRANT EXECUTE ON FUNCTION pxt_flight.not_json(text, jsonb) TO {}").format(role))

@@ -32,9 +32,9 @@ DO $$ BEGIN
     CREATE TYPE pxt_flight.cell AS (source integer, row_id bigint[], v_min bigint);
 EXCEPTION WHEN duplicate_object THEN NULL;
 END $$;
-CREATE OR REPLACE FUNCTION pxt_flight.not_json(name text) RETURNS jsonb LANGUAGE plpgsql STABLE AS
+CREATE OR REPLACE FUNCTION pxt_flight.not_json(name text, cell jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE AS
     $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'PX001', MESSAGE = 'pxt_flight.not_json: ' || name; END $$;
-REVOKE ALL ON FUNCTION pxt_flight.not_json(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pxt_flight.not_json(text, jsonb) FROM PUBLIC;
 """
 
 

@@ -23,6 +23,7 @@ _INTERVAL_UNITS = frozenset({"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"}
 class _Parser(PostgresParser):
     FUNCTIONS = {name: kind.from_arg_list for name, kind in _AGGREGATES.items()}  # noqa: RUF012  # sqlglot's own form
     FUNCTION_PARSERS = {name: PostgresParser.FUNCTION_PARSERS[name] for name in _SPECIAL}  # noqa: RUF012
+    LAMBDAS = {}  # noqa: RUF012  # in f(j -> 'a') the arrow is JSON's
     # The key as it is written: sqlglot's path of JSON loses its quotes.
     JSON_OPERATORS = {  # noqa: RUF012
         **PostgresParser.JSON_OPERATORS,

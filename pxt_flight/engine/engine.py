@@ -15,6 +15,7 @@ import pixeltable as pxt
 from pixeltable import exceptions as pxt_errors
 
 from pxt_flight.engine import catalog, media, sql
+from pxt_flight.engine.cells import new_run
 from pxt_flight.engine.explanation import Explanation, explain_cursor, explain_sql
 from pxt_flight.engine.handoff import produced_by
 from pxt_flight.engine.limits import Limits, limited
@@ -89,6 +90,9 @@ class Engine:
     def disable_copy(self, reason: str) -> None:
         """Read through `cursor()` from now on: slower, and right whatever this Pixeltable does inside."""
         log.warning("the fast read is off: %s", reason)
+        if self._reader is not None:
+            self._reader.close()
+        self._planned.clear()
         self._seam, self._planner, self._reader, self.slow_because = None, None, None, reason
 
     def list_tables(self, directory: str = "", *, recursive: bool = True) -> list[str]:
@@ -148,7 +152,7 @@ class Engine:
             return explain_cursor(plan)
         assert self._reader is not None
         why = self.slow_because or "Postgres can answer all of it"
-        return explain_sql(plan, self._reader.explain(plan.statement(request.parameters)), tier=self._reader.tier, why=why)
+        return explain_sql(plan, self._reader.explain(plan.statement(request.parameters, new_run())), tier=self._reader.tier, why=why)
 
     def close(self) -> None:
         """Stop the threads and close the connections; streams that still run are cut off."""

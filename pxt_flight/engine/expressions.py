@@ -215,6 +215,9 @@ class ExpressionBuilder:
         for side in (left, right):
             if not (is_number(side.value) if isinstance(side, Constant) else kind_of(side) in NUMERIC):
                 raise error("TYPE_MISMATCH", "Arithmetic takes numbers.", where=position(node))
+        for side, other, part in ((left, right, node.this), (right, left, node.expression)):
+            if isinstance(side, Constant) and isinstance(side.value, float) and kind_of(other) == "Int" and not part.find(exp.Parameter):
+                raise refuse(node, "Arithmetic of whole numbers with a decimal")  # exact in Postgres, a float in Pixeltable
         compute = _ARITHMETIC[type(node)]
         if isinstance(left, Constant) and isinstance(right, Constant):
             if float in (type(left.value), type(right.value)):  # in Postgres 0.1 + 0.2 = 0.3

@@ -25,6 +25,9 @@ _CODES = {
     "42804": "TYPE_MISMATCH",
     "42846": "TYPE_MISMATCH",
     "42P18": "TYPE_MISMATCH",
+    "42809": "INVALID_EXPRESSION",  # a window function without OVER
+    "42P21": "INVALID_EXPRESSION",  # two collations
+    "42P22": "INVALID_EXPRESSION",
     "42601": "sql_syntax",
     "0A000": "sql_unsupported",  # such as a text in place of a media cell
     "22P02": "TYPE_MISMATCH",  # a literal that is none of its type

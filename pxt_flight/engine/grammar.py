@@ -17,9 +17,9 @@ _FUNCTIONS = frozenset(
     "sin cos tan cot asin acos atan atan2 sinh cosh tanh greatest least scale trim_scale "
     # text
     "length char_length character_length octet_length bit_length upper lower initcap left right substr substring btrim ltrim rtrim "
-    "lpad rpad replace translate split_part strpos starts_with reverse concat concat_ws md5 ascii chr format to_hex encode decode sha256 "
-    "regexp_replace regexp_match regexp_count regexp_like regexp_substr regexp_instr regexp_split_to_array string_to_array to_char "
-    "to_number "
+    "lpad rpad replace translate split_part strpos starts_with reverse concat concat_ws md5 ascii chr format to_hex "
+    "encode decode sha256 to_number regexp_replace regexp_match regexp_count regexp_like regexp_substr regexp_instr "
+    "regexp_split_to_array string_to_array to_char "
     # dates and times
     "now age date_trunc date_part date_bin make_date make_time make_timestamp make_timestamptz make_interval to_date to_timestamp timezone "
     "justify_days justify_hours justify_interval isfinite "

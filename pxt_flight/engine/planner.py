@@ -7,6 +7,7 @@ Postgres pushes predicates down through such a WITH and uses the indexes of the 
 text; the outer SELECT is there only where a column must be cast to what goes over the wire.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -21,7 +22,7 @@ from pxt_flight.engine.catalog import get_table
 from pxt_flight.engine.numerics import numeric_types
 from pxt_flight.engine.outputs import OutputType, output_type
 from pxt_flight.engine.scan import Pin
-from pxt_flight.engine.seam.plan import CellSource, Relation, Wanted
+from pxt_flight.engine.seam.plan import RUN, CellSource, Relation, Wanted
 from pxt_flight.engine.seam.probe import NotSqlError
 from pxt_flight.engine.seam.store import DIRECTORIES, FINGERPRINT
 from pxt_flight.engine.sources import (
@@ -38,7 +39,7 @@ from pxt_flight.engine.sources import (
 from pxt_flight.engine.sql import Statement, path_of, positions
 from pxt_flight.engine.store import Fingerprint, Store
 from pxt_flight.engine.types import ColumnType, arrow_field
-from pxt_flight.errors import PxtFlightError
+from pxt_flight.errors import PxtFlightError, error
 
 
 class Describer(Protocol):
@@ -91,14 +92,19 @@ class SqlPlan:
         """What a ticket of it reads."""
         return self.held.pins
 
-    def statement(self, parameters: Sequence[Any]) -> str:
-        """The SQL for some values of the parameters."""
+    def statement(self, parameters: Sequence[Any], run: int) -> str:
+        """The SQL for some values of the parameters.
+
+        Args:
+            parameters: the values.
+            run: a random number (`cells.new_run`) that all cell references of this run carry.
+        """
         tree = self.tree
         if parameters:
             tree = tree.copy()
             literals.bind_parameters(tree, parameters)
         before, after = self.wrapping
-        return f"{self.relations}{before}{dialect.generate(tree)}{after}"
+        return f"{self.relations.replace(RUN, str(run))}{before}{dialect.generate(tree)}{after}"
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,7 @@ class _Bound:
     tree: exp.Query
     sources: Sequence[Source]
     relations: Sequence[Relation]
+    cells: tuple[CellSource, ...]
     held: Held
 
 
@@ -152,22 +159,21 @@ class Planner:
         shorten_qualifiers(tree)
         sources = find_sources(tree, infos)
         relations: list[Relation] = []
-        count = 0
+        cells: dict[CellSource, int] = {}
         for source in sources:
             path = path_of(source.node) or ""
-            relations.append(self._relation(tables[path], source, count))
-            count += len(relations[-1].sources)
+            relations.append(self._relation(tables[path], source, cells))
         names = {id(source): relation_name(i) for i, source in enumerate(sources)}
         place_relations(sources, lambda source: names[id(source)])
-        return _Bound(tree, sources, relations, self._held(tables, described))
+        return _Bound(tree, sources, relations, tuple(cells), self._held(tables, described))
 
-    def _relation(self, table: Any, source: Source, first: int) -> Relation:
+    def _relation(self, table: Any, source: Source, cells: dict[CellSource, int]) -> Relation:
         wanted = [Wanted(name, name) for name in source.visible]
         for name in source.hidden:
             split = split_hidden(name)
             wanted.append(Wanted(name, "", "rowid") if name == ROW_ID or split is None else Wanted(name, *split))  # type: ignore[arg-type]
         kinds = {name: column.name for name, column in source.info.columns.items() if name not in source.info.unstored}
-        relation: Relation = self._seam.compile_relation(table, wanted, kinds, first)
+        relation: Relation = self._seam.compile_relation(table, wanted, kinds, cells)
         return relation
 
     def _held(self, tables: Mapping[str, Any], described: Mapping[str, Mapping[str, Any]]) -> Held:
@@ -189,28 +195,30 @@ class Planner:
             described = self._describe(relations, literal)
         except PxtFlightError as fault:
             raise _placed(fault, statement, bound) from fault.__cause__
+        if not len(described):
+            # Its rows would have no cells: Arrow could not even say how many there are.
+            raise error("sql_syntax", "The statement selects no columns.", where={"offset": 0})
         types: dict[int, OutputType | None] = {i: output_type(column) for i, column in enumerate(described)}
         unscaled = [place for place, kind in types.items() if kind is None]
         if unscaled:
             types |= numeric_types(literal, unscaled, lambda changed: self._describe(relations, changed))
         names = _distinct_names(described.names)
         declared = _declared(bound, len(names))
-        sources = tuple(source for relation in bound.relations for source in relation.sources)
-        fields = [_field(names[i], kind, declared[i], sources, mode) for i, kind in types.items() if kind is not None]
+        fields = [_field(names[i], kind, declared[i], bound.cells, mode) for i, kind in types.items() if kind is not None]
         return SqlPlan(
             tree=bound.tree,
             relations=relations,
             wrapping=_wrapping(bound.tree, [kind for kind in types.values() if kind is not None]),
             schema=pa.schema(fields),
             held=bound.held,
-            sources=sources,
+            sources=bound.cells,
             mode=mode,
             scans=tuple(_note(source, relation) for source, relation in zip(bound.sources, bound.relations, strict=True)),
         )
 
     def _describe(self, relations: str, tree: exp.Query) -> pa.Schema:
         before, after = _ENCLOSED
-        return self._reader.describe(f"{relations}{before}{dialect.generate(tree)}{after}")
+        return self._reader.describe(f"{relations.replace(RUN, '0')}{before}{dialect.generate(tree)}{after}")
 
 
 def _note(source: Source, relation: Relation) -> ScanNote:
@@ -299,11 +307,21 @@ def _placed(fault: PxtFlightError, statement: Statement, bound: _Bound) -> Excep
     """Postgres' error about a name with the place of that name in the user's text, and what may have been meant."""
     name = fault.where.get("column")
     if name is None:
-        return fault
+        return _at_literal(fault, statement)
     for source in bound.sources:
         if fault.code == "COLUMN_NOT_FOUND" and name in source.missing:
             return NotSqlError(source.missing[name])
     return _suggesting(fault, statement, name, [known for source in bound.sources for known in source.info.columns])
+
+
+def _at_literal(fault: PxtFlightError, statement: Statement) -> PxtFlightError:
+    """The error with the place of the text that it quotes: `invalid input syntax for type bigint: "x"`."""
+    quoted = re.search(r': "(.*)"\.$', fault.message, re.DOTALL)
+    for found in statement.tree.find_all(exp.Literal) if quoted else ():
+        if quoted and found.is_string and found.this == quoted[1] and "start" in found.meta:
+            fault.where["offset"] = found.meta["start"]
+            break
+    return fault
 
 
 def _suggesting(fault: PxtFlightError, statement: Statement, name: str, known: Sequence[str]) -> PxtFlightError:
@@ -313,7 +331,7 @@ def _suggesting(fault: PxtFlightError, statement: Statement, name: str, known: S
             fault.where["offset"] = min(part.meta.get("start", 1 << 30) for part in column.parts)
             break
     if fault.code == "COLUMN_NOT_FOUND":
-        close = get_close_matches(name, known, n=1)
+        close = get_close_matches(name, [other for other in known if other != name], n=1)
         fault.message = f"There is no column {name}."
         fault.hint = f"Did you mean {close[0]}?" if close else "list the columns with: select * from the table limit 0"
     return fault

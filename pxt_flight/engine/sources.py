@@ -11,6 +11,7 @@ from typing import Any
 from sqlglot import exp
 
 from pxt_flight.engine.grammar import refuse
+from pxt_flight.engine.seam.probe import NotSqlError
 from pxt_flight.engine.sql import alias_of, path_of
 from pxt_flight.engine.types import ARROW_TYPES, MEDIA_TYPES, ColumnType, arrow_field, parse_type
 
@@ -60,6 +61,7 @@ def find_sources(tree: exp.Query, tables: dict[str, TableInfo]) -> list[Source]:
     """The stored tables of a statement with what of them it may read.
 
     Raises:
+        NotSqlError: a star reaches a column that Pixeltable computes while it is read.
         InvalidRequestError: `type_unsupported`, a star reaches a column of a type that is not served.
     """
     for name in tree.find_all(exp.Identifier):
@@ -113,6 +115,8 @@ def _source(node: exp.Table, info: TableInfo, named: set[str], *, is_starred: bo
             continue
         if name in info.unstored:
             source.missing[name] = f"column {name} is computed while it is read"
+            if is_starred:
+                raise NotSqlError(source.missing[name])
         elif column.name in ARROW_TYPES or column.name in MEDIA_TYPES:
             source.visible.append(name)
         elif is_starred:

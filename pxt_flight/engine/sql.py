@@ -78,6 +78,7 @@ def parse(text: str) -> Statement:
             raise error("sql_not_allowed", "A query reads: only SELECT is allowed here.", hint="Nothing was changed.")
         if any(isinstance(node, exp.DML | exp.DDL | exp.Into) and not isinstance(node, exp.Query) for node in tree.walk()):
             raise error("sql_not_allowed", "A query reads: nothing in it may write.", hint="Nothing was changed.")
+        _join_long_names(tree)
         grammar.check(tree)
         _fold_names(tree)
         tables = tuple(dict.fromkeys(_stored_tables(tree, frozenset())))
@@ -115,6 +116,8 @@ def positions(text: str) -> Iterator[None]:
 def _trees(text: str) -> list[Any]:
     if len(text) > MAX_TEXT:
         raise error("sql_unsupported", f"The statement is longer than {MAX_TEXT} characters.")
+    if "\0" in text:  # libpq would end the statement there
+        raise error("INVALID_ARGUMENT", "The statement holds the character NUL.", where={"offset": text.index("\0")})
     try:
         return dialect.parse(_numbered(dialect.tokenize(text)), text)
     except TokenError:
@@ -153,6 +156,19 @@ def _numbered(tokens: Sequence[Token]) -> list[Token]:
 def _parameter_count(tree: exp.Expr) -> int:
     numbers = (node.name for node in tree.find_all(exp.Parameter))
     return max((int(number) for number in numbers if number.isdecimal() and len(number) < 6), default=0)
+
+
+def _join_long_names(tree: exp.Expr) -> None:
+    """`a.b.c.films` as `"a/b/c/films"`: Postgres has names of three parts at most, directories nest deeper."""
+    for table in tree.find_all(exp.Table):
+        parts = table.parts
+        if isinstance(table.this, exp.Dot) and all(isinstance(part, exp.Identifier) for part in parts):
+            kept = parts[1:] if parts[0].name == CATALOG else parts
+            joined = exp.to_identifier("/".join(part.name for part in kept), quoted=True)
+            joined.meta.update(parts[0].meta)
+            table.set("db", None)
+            table.set("catalog", None)
+            table.set("this", joined)
 
 
 def _fold_names(tree: exp.Expr) -> None:

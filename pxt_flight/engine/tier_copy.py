@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from pxt_flight.engine.adbc import ConnectionPool, SnapshotReader
-from pxt_flight.engine.cells import cell_paths
+from pxt_flight.engine.cells import cell_paths, new_run
 from pxt_flight.engine.outputs import converter
 from pxt_flight.engine.planner import SqlPlan
 from pxt_flight.engine.scan import OnOpen, Stream, Tier, finished
@@ -43,7 +43,8 @@ class CopyReader:
         Raises:
             PxtFlightError: Postgres could not run it.
         """
-        statement = plan.statement(parameters)
+        run = new_run()
+        statement = plan.statement(parameters, run)
         with self._store.snapshot(plan.held.ids) as (name, fingerprint):
             if not is_pinned and fingerprint != plan.held.fingerprint:
                 return None
@@ -53,7 +54,7 @@ class CopyReader:
         except BaseException:
             snapshot.close(finished=False)
             raise
-        batches = _batches(plan, snapshot, reader, cell_paths(plan.sources, plan.mode, self._store))
+        batches = _batches(plan, snapshot, reader, cell_paths(plan.sources, run, plan.mode, self._store))
         return Stream(plan.schema, batches, "copy", snapshot.cancel, close=lambda: snapshot.close(finished=False))
 
 

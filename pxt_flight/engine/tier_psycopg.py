@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 
-from pxt_flight.engine.cells import cell_paths
+from pxt_flight.engine.cells import cell_paths, new_run
 from pxt_flight.engine.planner import SqlPlan
 from pxt_flight.engine.scan import OnOpen, Stream, Tier, finished
 from pxt_flight.engine.store import Connection, Store
@@ -62,7 +62,8 @@ class OwnLogin:
 
     def open(self, plan: SqlPlan, parameters: Sequence[Any], on_open: OnOpen | None = None, *, is_pinned: bool) -> Stream | None:
         """See `tier_copy.open_copy`."""
-        statement = plan.statement(parameters)
+        run = new_run()
+        statement = plan.statement(parameters, run)
         if not self._streams.acquire(timeout=_PATIENCE):
             raise error("unavailable", "The server is busy.", hint="Try again.")
         with ExitStack() as stack:
@@ -76,7 +77,7 @@ class OwnLogin:
                 on_open(connection.cancel_safe)
             cursor.execute(statement.encode())
             kept = stack.pop_all()
-        batches = _batches(plan, cursor, kept, cell_paths(plan.sources, plan.mode, self._store))
+        batches = _batches(plan, cursor, kept, cell_paths(plan.sources, run, plan.mode, self._store))
         return Stream(plan.schema, batches, "psycopg", connection.cancel_safe, kept.close)
 
     def close(self) -> None:

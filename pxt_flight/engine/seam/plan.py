@@ -4,7 +4,7 @@ Accepted by allow-list only: exact node classes, exact types. Anything else answ
 `cursor()`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -35,6 +35,9 @@ _SCALARS: dict[str, Any] = {
     "Date": sql.Date,
     "UUID": sql.Uuid,
 }
+# Stands in a relation where each run puts a number that nobody can know before: Postgres would take a user's text such as '(0,{7},1)' for
+# a reference to any row, also one that a view leaves out.
+RUN = '"pxt$run"'
 # Python wrappers around a scan that only decode cells: a media cell stays a reference here, and Json is jsonb's own.
 _DECODERS = (CellReconstructionNode, CachePrefetchNode)
 # All but the file's name of a path, with or without a scheme, on any system, and the query of a URL: error texts quote what they failed on.
@@ -80,13 +83,11 @@ class Relation:
     Attributes:
         statement: a SELECT that yields the wanted columns under their names.
         reads: (table, column) of the store that it touches, all that a role must be granted for it.
-        sources: of its media columns, in the order of the numbers that their cell references carry.
         stored_columns: (table, column) of the store and the name of the column of the table that it holds.
     """
 
     statement: str
     reads: frozenset[tuple[str, str]]
-    sources: tuple[CellSource, ...]
     stored_columns: Mapping[tuple[str, str], str]
 
 
@@ -99,14 +100,16 @@ def in_transaction(work: Callable[[], T]) -> T:
     return result
 
 
-def compile_relation(table: pxt.Table, wanted: Sequence[Wanted], kinds: Mapping[str, str], first_source: int) -> Relation:
+def compile_relation(
+    table: pxt.Table, wanted: Sequence[Wanted], kinds: Mapping[str, str], sources: MutableMapping[CellSource, int]
+) -> Relation:
     """Plan a scan of a table with Pixeltable's planner. Needs `in_transaction`.
 
     Args:
         table: at the version that is to be read.
         wanted: the columns.
         kinds: the names of the table's Pixeltable types, by column.
-        first_source: the number that the first media column gets in cell references; the next one follows.
+        sources: the numbers that stand for media columns in cell references, to which those of this table are added.
 
     Raises:
         NotSqlError: the plan is not known to be pure SQL.
@@ -131,22 +134,22 @@ def compile_relation(table: pxt.Table, wanted: Sequence[Wanted], kinds: Mapping[
             raise NotSqlError(f"column {name} is computed while it is read")
         stored[name] = columns[position[expression.id]]
     row_id = node.tbl.tbl_version.get().store_tbl.rowid_columns()
-    selected, sources = [], []
+    selected = []
     for want in wanted:
         if want.property == "rowid":
             typed = _row_id(row_id)
         elif want.property != "value":
             typed = _error_property(stored[want.column], want.property)
         elif kinds[want.column] in MEDIA_TYPES:
-            sources.append(_cell_source(want.column, kinds[want.column], stored[want.column]))
-            typed = _cell(stored[want.column], sources[-1], first_source + len(sources) - 1)
+            source = _cell_source(want.column, kinds[want.column], stored[want.column])
+            typed = _cell(stored[want.column], source, sources.setdefault(source, len(sources)))
         else:
             typed = _typed(want.column, kinds[want.column], stored[want.column])
         selected.append(typed.label(want.name))
     # Pixeltable names its FROM itself, with joins for a view: keeping what the columns imply beside that makes it ambiguous.
     final = statement.with_only_columns(*(selected or [sql.literal_column("1").label("?")]))
     names = {(column.table.name, column.name): name for name, column in stored.items()}
-    return Relation(_render(final), _reads(final), tuple(sources), names)
+    return Relation(_render(final), _reads(final), names)
 
 
 def table_ids(table: pxt.Table) -> list[str]:
@@ -179,7 +182,8 @@ def _typed(name: str, kind: str, column: Any) -> Any:
     if metadata is None:
         raise NotSqlError(f"Json column {name} has no metadata")
     # Images, arrays and bytes inside of JSON live in chunk files; the JSON holds only their place, which is nobody's to see.
-    refused = sql.func.pxt_flight.not_json(sql.cast(sql.literal(name), sql.Text))
+    # The metadata are an argument, for of constants alone Postgres would call it while it plans.
+    refused = sql.func.pxt_flight.not_json(sql.cast(sql.literal(name), sql.Text), metadata)
     return sql.case((metadata.op("->")("file_urls").is_not(None), refused), else_=column)
 
 
@@ -204,8 +208,9 @@ def _cell_source(name: str, kind: str, column: Any) -> CellSource:
 
 
 def _cell(column: Any, source: CellSource, number: int) -> Any:
-    """An opaque reference in place of the stored path: source, row id, version. Its type is nobody's to make (`access/schema.py`)."""
-    row_id = sql.cast(sql.dialects.postgresql.array([column.table.c[name] for name in source.row_id]), sql.ARRAY(sql.BigInteger))
+    """An opaque reference in place of the stored path: source, number of the run and row id, version."""
+    numbers = [sql.literal_column(RUN), *(column.table.c[name] for name in source.row_id)]
+    row_id = sql.cast(sql.dialects.postgresql.array(numbers), sql.ARRAY(sql.BigInteger))
     cell = sql.func.row(sql.literal_column(str(number)), row_id, column.table.c.v_min)
     return sql.case((column.is_not(None), cell.op("::")(sql.literal_column("pxt_flight.cell"))))
 
