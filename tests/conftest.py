@@ -48,6 +48,22 @@ def pxt(server: Server) -> Any:
     return pixeltable
 
 
+@pytest.fixture(scope="session")
+def engine(pxt: Any) -> Iterator[Any]:
+    """An engine in the test process, on the store that the server and Pixeltable use too: its tiers can be told apart."""
+    from pxt_flight.access.reader import ensure_reader
+    from pxt_flight.access.schema import open_schema
+    from pxt_flight.engine.engine import Engine  # imports Pixeltable: not before its home is known
+
+    engine = Engine()
+    with open_schema(engine.store.uri) as connection:
+        reader = ensure_reader(connection, engine.store.uri)
+    engine.read_as(reader)
+    assert engine.slow_because is None
+    yield engine
+    engine.close()
+
+
 @pytest.fixture
 def db(server: Server) -> Iterator[pf.Database]:
     """Our client, connected as the owner."""

@@ -1,4 +1,4 @@
-"""An engine in the test process, on the store that the server and Pixeltable use too; and Postgres itself, which says what SQL means."""
+"""Reading in one tier of an engine in the test process; and Postgres itself, which says what SQL means."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -8,22 +8,6 @@ import pyarrow as pa
 import pytest
 
 Read = Callable[..., pa.Table]
-
-
-@pytest.fixture(scope="session")
-def engine(pxt: Any) -> Iterator[Any]:
-    """The engine itself, whose tiers can be told apart."""
-    from pxt_flight.access.reader import ensure_reader
-    from pxt_flight.access.schema import open_schema
-    from pxt_flight.engine.engine import Engine  # imports Pixeltable: not before its home is known
-
-    engine = Engine()
-    with open_schema(engine.store.uri) as connection:
-        reader = ensure_reader(connection, engine.store.uri)
-    engine.read_as(reader)
-    assert engine.slow_because is None
-    yield engine
-    engine.close()
 
 
 @pytest.fixture(scope="session")
