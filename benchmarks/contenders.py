@@ -120,7 +120,7 @@ def planned_sql(table: Any) -> str:
     """The statement that Pixeltable itself plans for `COLUMNS` of a table, Json as text."""
     kinds = dict(zip(COLUMNS, ("Int", "String", "Float", "Timestamp", "Json"), strict=True))
     wanted = [plan.Wanted(name, name) for name in COLUMNS]
-    relation = plan.in_transaction(lambda: plan.compile_relation(table, wanted, kinds, 0))
+    relation = plan.in_transaction(lambda: plan.compile_relation(table, wanted, kinds, {}))
     # As Pixeltable's own login: it need not be spared what only our server looks at; Postgres plans the subquery away.
     columns = ", ".join(f"CAST({name} AS text) AS {name}" if kinds[name] == "Json" else name for name in COLUMNS)
     return f"SELECT {columns} FROM ({relation.statement}) AS planned"

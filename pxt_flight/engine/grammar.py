@@ -21,7 +21,8 @@ _FUNCTIONS = frozenset(
     "encode decode sha256 to_number regexp_replace regexp_match regexp_count regexp_like regexp_substr regexp_instr "
     "regexp_split_to_array string_to_array to_char "
     # dates and times
-    "now age date_trunc date_part date_bin make_date make_time make_timestamp make_timestamptz make_interval to_date to_timestamp timezone "
+    "now current_timestamp current_time localtimestamp localtime age date_trunc date_part date_bin make_date make_time make_timestamp "
+    "make_timestamptz make_interval to_date to_timestamp timezone "
     "justify_days justify_hours justify_interval isfinite "
     # conditions
     "coalesce nullif row grouping "
@@ -53,6 +54,7 @@ _TYPES = frozenset(
         *(exp.DType.ARRAY,),
     }
 )
+_INTERVAL_FIELDS = frozenset({"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"})
 _FIELDS = frozenset(
     [
         "century",
@@ -88,7 +90,19 @@ _NODES: frozenset[type[Any]] = frozenset(
         *(exp.Order, exp.Ordered, exp.Limit, exp.Offset, exp.Fetch, exp.LimitOptions, exp.Distinct, exp.Window, exp.WindowSpec, exp.Filter),
         *(exp.WithinGroup, exp.Alias, exp.Star, exp.Tuple, exp.Paren, exp.Identifier, exp.Column),
         # values
-        *(exp.Literal, exp.RawString, exp.Boolean, exp.Null, exp.Parameter, exp.Interval, exp.Var, exp.Array, exp.Bracket, exp.Slice),
+        *(
+            exp.Literal,
+            exp.RawString,
+            exp.Boolean,
+            exp.Null,
+            exp.Parameter,
+            exp.Interval,
+            exp.IntervalSpan,
+            exp.Var,
+            exp.Array,
+            exp.Bracket,
+            exp.Slice,
+        ),
         *(
             exp.Cast,
             exp.DataType,
@@ -111,7 +125,20 @@ _NODES: frozenset[type[Any]] = frozenset(
         *(exp.JSONBContainsAnyTopKeys, exp.JSONBContainsAllTopKeys, exp.JSONBDeleteAtPath, exp.JSONBPathExists, exp.MatchAgainst),
         *(exp.ArrayContainsAll, exp.ArrayContainedBy, exp.ArrayOverlaps),
         # functions with a syntax of their own
-        *(exp.Anonymous, exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.Extract, exp.Trim, exp.Substring, exp.StrPosition, exp.Overlay),
+        *(
+            exp.Anonymous,
+            exp.Kwarg,
+            exp.Count,
+            exp.Sum,
+            exp.Avg,
+            exp.Min,
+            exp.Max,
+            exp.Extract,
+            exp.Trim,
+            exp.Substring,
+            exp.StrPosition,
+            exp.Overlay,
+        ),
     }
 )
 # For nodes whose further parts are clauses of other dialects, or of statements that are not served.
@@ -180,7 +207,8 @@ def _named(node: Any) -> str:
 
 
 def _function(node: exp.Anonymous) -> None:
-    name = node.name.lower()
+    is_quoted = isinstance(node.this, exp.Identifier) and node.this.quoted
+    name = node.name if is_quoted else node.name.lower()
     if name == "array" and all(isinstance(argument, exp.Query) for argument in node.expressions):
         return  # ARRAY(SELECT ...)
     if name not in _FUNCTIONS or isinstance(node.parent, exp.Dot):
@@ -192,6 +220,8 @@ def _function(node: exp.Anonymous) -> None:
 
 
 def _data_type(node: exp.DataType) -> None:
+    if isinstance(node.this, exp.Interval) and all(field.name in _INTERVAL_FIELDS for field in node.this.find_all(exp.Var)):
+        return
     if node.this not in _TYPES or not isinstance(node.this, exp.DType):
         raise refuse(node.parent or node, f"A cast to {str(node.this).rsplit('.', maxsplit=1)[-1].lower():.40}")
 
@@ -201,13 +231,23 @@ def _star(node: exp.Star) -> None:
         raise error("sql_syntax", "* stands for columns, and only in a select list or in count(*).", where=position(node.parent or node))
 
 
+def _interval(node: exp.Interval) -> None:
+    if not isinstance(node.parent, exp.DataType):
+        raise refuse(node, "An interval without quotes", hint="interval '1 day'")
+
+
+def _keyword_argument(node: exp.Kwarg) -> None:
+    if not isinstance(node.parent, exp.Anonymous) or not isinstance(node.this, exp.Identifier | exp.Var | exp.Column):
+        raise refuse(node)
+
+
 def _extract(node: exp.Extract) -> None:
     if node.name.lower() not in _FIELDS:
         raise refuse(node, f"The field {node.name[:40]} of a date")
 
 
 def _collate(node: exp.Collate) -> None:
-    if node.expression.name not in ("C", "POSIX", "default"):
+    if not isinstance(node.expression, exp.Identifier | exp.Var) or node.expression.name not in ("C", "POSIX", "default"):
         raise refuse(node, "A collation other than C")
 
 
@@ -217,4 +257,6 @@ _RULES: dict[type[Any], Any] = {
     exp.Star: _star,
     exp.Extract: _extract,
     exp.Collate: _collate,
+    exp.Interval: _interval,
+    exp.Kwarg: _keyword_argument,
 }

@@ -23,7 +23,7 @@ from pxt_flight.errors import PxtFlightError, error
 CELL = "cell"  # pxt_flight.cell, the type of cell references
 DECIMAL = pa.decimal128(38, 18)
 _WHOLE = ("int2", "int4", "int8")
-_TEXTS = ("text", "varchar", "bpchar", "name", "char", "unknown")
+_TEXTS = ("text", "varchar", "name", "char", "unknown")
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,8 @@ _BY_NAME: dict[str, OutputType] = {
     "float4": OutputType(pa.float64(), "Float", "CAST({0} AS DOUBLE PRECISION)"),
     "bool": OutputType(pa.bool_(), "Bool"),
     "text": OutputType(pa.utf8(), "String"),
+    # As it is: a cast to text takes the blanks off its end.
+    "bpchar": OutputType(pa.utf8(), "String"),
     **dict.fromkeys(_TEXTS[1:], OutputType(pa.utf8(), "String", "CAST({0} AS TEXT)")),
     "date": OutputType(pa.date32(), "Date"),
     "timestamptz": OutputType(ARROW_TYPES["Timestamp"], "Timestamp"),

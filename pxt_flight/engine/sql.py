@@ -133,7 +133,9 @@ def _trees(text: str) -> list[Any]:
 
 
 # After one of these `?` is Postgres' operator on JSON: an operand stands before it.
-_OPERANDS = frozenset({TokenType.VAR, TokenType.IDENTIFIER, TokenType.STRING, TokenType.NUMBER, TokenType.R_PAREN, TokenType.R_BRACKET})
+_OPERANDS = frozenset({TokenType.VAR, TokenType.IDENTIFIER, TokenType.STRING, TokenType.NUMBER, TokenType.R_PAREN, TokenType.R_BRACKET}) | (
+    dialect.TYPE_NAMES
+)
 
 
 def _numbered(tokens: Sequence[Token]) -> list[Token]:

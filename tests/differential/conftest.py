@@ -1,4 +1,4 @@
-"""An engine in the test process, on the store that the server and Pixeltable use too; and Postgres itself, which says what SQL means."""
+"""Reading in one tier of an engine in the test process; and Postgres itself, which says what SQL means."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -8,48 +8,6 @@ import pyarrow as pa
 import pytest
 
 Read = Callable[..., pa.Table]
-
-
-@pytest.fixture(scope="session")
-def reader(pxt: Any) -> str:
-    """The URI of the restricted role's login."""
-    from pxt_flight.access.reader import ensure_reader
-    from pxt_flight.access.schema import open_schema
-    from pxt_flight.engine.seam.store import libpq_uri
-
-    with open_schema(libpq_uri()) as connection:
-        uri = ensure_reader(connection, libpq_uri())
-    assert uri is not None
-    return uri
-
-
-@pytest.fixture
-def new_engine(pxt: Any, reader: str) -> Iterator[Callable[[], Any]]:
-    """Make an engine of a test's own, for what happens while it is made."""
-    from pxt_flight.engine.engine import Engine  # imports Pixeltable: not before its home is known
-
-    made = []
-
-    def make() -> Any:
-        made.append(Engine(threads=2))
-        made[-1].read_as(reader)
-        return made[-1]
-
-    yield make
-    for engine in made:
-        engine.close()
-
-
-@pytest.fixture(scope="session")
-def engine(pxt: Any, reader: str) -> Iterator[Any]:
-    """The engine itself, whose tiers can be told apart."""
-    from pxt_flight.engine.engine import Engine
-
-    engine = Engine()
-    engine.read_as(reader)
-    assert engine.slow_because is None
-    yield engine
-    engine.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import contextlib
 
+import psycopg
 import pytest
 
 from pxt_flight.errors import PxtFlightError
@@ -16,33 +17,22 @@ def numbers(pxt):
 
 
 @pytest.fixture
-def read(pxt, numbers):
+def read(new_engine):
     """Read SQL in an engine with limits: `read(sql, tier="copy", rows=10)` answers the rows that arrived before the end or the error."""
-    from pxt_flight.access.reader import ensure_reader
-    from pxt_flight.access.schema import open_schema
-    from pxt_flight.engine.engine import Engine
     from pxt_flight.engine.limits import Limits
     from pxt_flight.engine.scan import Request
 
-    engines = []
-
     def read(sql, *, tier="copy", **limits):
-        engines.append(Engine(threads=1, limits=Limits(**limits)))
-        with open_schema(engines[-1].store.uri) as connection:
-            reader = ensure_reader(connection, engines[-1].store.uri)
-        engines[-1].read_as(reader)
         rows = 0
         try:
-            with contextlib.closing(engines[-1].stream(Request(sql), tier=tier)) as stream:
+            with contextlib.closing(new_engine(limits=Limits(**limits)).stream(Request(sql), tier=tier)) as stream:
                 for batch in stream.batches:
                     rows += batch.num_rows
         except PxtFlightError as fault:
             return rows, fault
         return rows, None
 
-    yield read
-    for engine in engines:
-        engine.close()
+    return read
 
 
 @pytest.mark.parametrize("tier", ["copy", "cursor"])
@@ -71,17 +61,8 @@ def test_seconds(read, numbers):
     assert "PXT_FLIGHT_QUERY_TIMEOUT" in fault.hint
 
 
-def test_temporary_files_and_memory_are_bounded_by_the_role(pxt, numbers):
-    import psycopg
-
-    from pxt_flight.access.reader import ensure_reader
-    from pxt_flight.access.schema import open_schema
-    from pxt_flight.engine.seam.store import libpq_uri
-
-    with open_schema(libpq_uri()) as connection:
-        reader = ensure_reader(connection, libpq_uri())
+def test_temporary_files_and_memory_are_bounded_by_the_role(reader):
     with psycopg.connect(reader) as connection:
-        shown = {
-            name: connection.execute(f"SHOW {name}").fetchone()[0] for name in ("temp_file_limit", "work_mem", "transaction_read_only")
-        }
+        names = ("temp_file_limit", "work_mem", "transaction_read_only")
+        shown = {name: connection.execute(f"SHOW {name}").fetchone()[0] for name in names}
     assert shown == {"temp_file_limit": "16GB", "work_mem": "64MB", "transaction_read_only": "on"}
