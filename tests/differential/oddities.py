@@ -200,7 +200,6 @@ SERVED_OR_REFUSED = [
 ]
 
 LENIENT = {
-    "s = 'it' 's'": "s = 'its'",
 }
 """Conditions that we read and Postgres refuses -> what they mean."""
 

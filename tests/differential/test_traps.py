@@ -181,7 +181,7 @@ def test_4_postgres_types_arrive_as_declared(name, read):
         "12.5::numeric(6, 2)": (pa.decimal128(6, 2), Decimal("12.50")),
         "1.5 + 1": (pa.decimal128(38, 18), Decimal("2.5")),
         "'ab'::varchar(1)": (pa.utf8(), "a"),
-        "'a'::char(3)": (pa.utf8(), "a"),
+        "'a'::char(3)": (pa.utf8(), "a  "),
         "interval '1 day 00:00:01'": (pa.duration("us"), dt.timedelta(days=1, seconds=1)),
         "time '12:30'": (pa.time64("us"), dt.time(12, 30)),
         "timestamp '2024-02-29 12:00'": (pa.timestamp("us"), dt.datetime(2024, 2, 29, 12, tzinfo=dt.UTC).replace(tzinfo=None)),
