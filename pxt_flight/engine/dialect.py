@@ -24,9 +24,14 @@ _TEXTS = frozenset({TokenType.STRING, TokenType.HEREDOC_STRING})
 _INFIX = (exp.In, exp.Between, exp.SimilarTo, exp.Escape)  # what NOT may stand within
 
 
+class Plus(exp.Unary):
+    """`+ '5'`, a number where `'5'` is a text: sqlglot has no node for it."""
+
+
 class _Parser(PostgresParser):
     FUNCTIONS = {name: kind.from_arg_list for name, kind in _AGGREGATES.items()}  # noqa: RUF012  # sqlglot's own form
     FUNCTION_PARSERS = {name: PostgresParser.FUNCTION_PARSERS[name] for name in _SPECIAL}  # noqa: RUF012
+    UNARY_PARSERS = {**PostgresParser.UNARY_PARSERS, TokenType.PLUS: lambda self: self._parse_plus()}  # noqa: RUF012
     # `f(tags -> 'n')` is no lambda; `f(days => 10)` is an argument by name.
     LAMBDAS = {TokenType.FARROW: PostgresParser.LAMBDAS[TokenType.FARROW]}  # noqa: RUF012
     TYPE_LITERAL_PARSERS = {}  # noqa: RUF012
@@ -41,6 +46,10 @@ class _Parser(PostgresParser):
         "SOME": PostgresParser.NO_PAREN_FUNCTION_PARSERS["ANY"],
         "ALL": lambda self: self.expression(exp.All(this=self._parse_bitwise())),
     }
+
+    def _parse_plus(self) -> Any:
+        operand = self._parse_unary()
+        return operand if isinstance(operand, exp.Literal) and not operand.is_string else self.expression(Plus(this=operand))
 
     def _parse_type(self, parse_interval: bool = True, fallback_to_identifier: bool = False) -> Any:  # noqa: ARG002  # sqlglot's
         return self._parse_typed_literal() or super()._parse_type(False, fallback_to_identifier)
@@ -94,6 +103,7 @@ class _Generator(PostgresGenerator):
         **PostgresGenerator.TRANSFORMS,
         exp.BitwiseNot: lambda self, node: f"~ {self.sql(node, 'this')}",
         exp.Neg: lambda self, node: f"- {self.sql(node, 'this')}",
+        Plus: lambda self, node: f"+ {self.sql(node, 'this')}",
         exp.Pow: lambda self, node: self.binary(node, "^"),
         exp.Sqrt: lambda self, node: f"|/ {self.sql(node, 'this')}",
         exp.Cbrt: lambda self, node: f"||/ {self.sql(node, 'this')}",
@@ -127,7 +137,8 @@ class ServedPostgres(Postgres):
     """The dialect in which statements are read, and in which they go to Postgres."""
 
     class Tokenizer(Postgres.Tokenizer):
-        KEYWORDS = {**Postgres.Tokenizer.KEYWORDS, "FLOAT": TokenType.DOUBLE}  # noqa: RUF012  # sqlglot's form; float is float8
+        # float is float8; `?::int` is a placeholder and a cast.
+        KEYWORDS = {name: kind for name, kind in Postgres.Tokenizer.KEYWORDS.items() if name != "?::"} | {"FLOAT": TokenType.DOUBLE}
 
     Parser = _Parser
     Generator = _Generator

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from pxt_flight.engine.dialect import Plus
 from pxt_flight.errors import PxtFlightError, error
 
 _FUNCTIONS = frozenset(
@@ -118,7 +119,7 @@ _NODES: frozenset[type[Any]] = frozenset(
         *(exp.Between, exp.Like, exp.ILike, exp.SimilarTo, exp.Escape, exp.RegexpLike, exp.RegexpILike, exp.Exists, exp.Any, exp.All),
         *(exp.Overlaps, exp.Case, exp.If),
         # operators
-        *(exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Pow, exp.Sqrt, exp.Cbrt, exp.Neg, exp.DPipe, exp.Concat, exp.Collate),
+        *(exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Pow, exp.Sqrt, exp.Cbrt, exp.Neg, Plus, exp.DPipe, exp.Concat, exp.Collate),
         *(exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseNot, exp.BitwiseLeftShift, exp.BitwiseRightShift, exp.AtTimeZone),
         # JSON and arrays
         *(exp.JSONExtract, exp.JSONExtractScalar, exp.JSONBExtract, exp.JSONBExtractScalar, exp.JSONBContainsTopKey),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from sqlglot import exp
 
+from pxt_flight.engine.dialect import Plus
 from pxt_flight.engine.outputs import DECIMAL, FLOAT, WHOLE, OutputType, decimal_type, is_whole
 
 _WHOLE_FIELDS = frozenset("century day decade dow doy hour isodow isoyear millennium minute month quarter week year".split())
@@ -91,7 +92,7 @@ def _parts(value: _Value, depth: int) -> list[_Value] | None:
     """The expressions whose values an expression passes on; None where it does more than that."""
     node = value.node
     found: list[exp.Expr] | None = None
-    if isinstance(node, exp.Paren | exp.Neg | exp.Distinct | exp.Window | exp.Filter | exp.Min | exp.Max):
+    if isinstance(node, exp.Paren | exp.Neg | Plus | exp.Distinct | exp.Window | exp.Filter | exp.Min | exp.Max):
         found = list(node.expressions) if isinstance(node, exp.Distinct) else [node.this]
     elif isinstance(node, exp.Add | exp.Sub | exp.Mul | exp.Mod):
         found = [node.this, node.expression]

@@ -285,7 +285,8 @@ def _declared(bound: _Bound, width: int) -> list[_Declared | None]:
     if not isinstance(tree, exp.Select) or len(bound.sources) != 1 or tree.args.get("joins") or tree.args.get("group"):
         return unknown
     source = bound.sources[0]
-    if tree.args["from_"].this is not source.node or source.node.args["alias"].columns:
+    clause = tree.args.get("from_")
+    if clause is None or clause.this is not source.node or source.node.args["alias"].columns:
         return unknown
     found: list[_Declared | None] = []
     for item in tree.expressions:

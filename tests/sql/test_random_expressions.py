@@ -11,7 +11,7 @@ from pxt_flight.errors import PxtFlightError
 REFUSALS = {"sql_syntax", "sql_unsupported", "TYPE_MISMATCH", "INVALID_ARGUMENT", "INVALID_EXPRESSION", "type_unsupported"}
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(expression=expressions)
 def test_a_random_expression(raw, ask, expression):
     statement = f"SELECT m.id, {expression}\n AS v FROM movie AS m WHERE m.id < 30 ORDER BY m.id"
