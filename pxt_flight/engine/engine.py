@@ -171,7 +171,9 @@ class Engine:
             except probe.NotSqlError as found:
                 why = str(found)
             else:
-                return plan if versions else self._remember(request, plan)
+                # A table of the root may get a namesake in the session's directory, which no fingerprint tells.
+                may_move = bool(request.directory) and any("/" not in path for path in statement.tables)
+                return plan if versions or may_move else self._remember(request, plan)
         with sql.positions(request.sql):
             return plan_cursor(statement, request, mode, versions, seam=self._seam, why=why)
 

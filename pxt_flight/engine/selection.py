@@ -134,7 +134,15 @@ class _Selector:
 
     def _check_names(self, items: list[tuple[str, Any]]) -> None:
         names = [name for name, _ in items]
-        for name in names:
+        for name, expression in items:
+            if any(expression is self._columns[column] for column in self._unstored) and parse_type(str(expression.col_type)).is_media:
+                # It has no file whose path could be read: it would arrive as NULL.
+                raise error(
+                    "type_unsupported",
+                    f"Column {name} is media that Pixeltable computes while it is read, which is not served.",
+                    hint="Store the column, or name the others.",
+                    where={"column": name},
+                )
             if names.count(name) > 1:
                 raise error("INVALID_ARGUMENT", f"Two columns of the result are named {name}.", hint="Name one with AS.")
 

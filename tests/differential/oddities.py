@@ -199,8 +199,7 @@ SERVED_OR_REFUSED = [
     "select id from {t} where 9007199254740993 = f",
 ]
 
-LENIENT = {
-}
+LENIENT = {}
 """Conditions that we read and Postgres refuses -> what they mean."""
 
 REFUSED = {

@@ -25,7 +25,7 @@ PLACES = [
     ("select id\r\nfrom wire_films\r\nwhere nope = 1", "COLUMN_NOT_FOUND", (3, 7)),
     ("select 'é🙂' = name, nope from wire_films", "COLUMN_NOT_FOUND", (1, 21)),
     ("select id /* é🙂 */, nope from wire_films", "COLUMN_NOT_FOUND", (1, 21)),
-    ("select id from wire_films where id = 'x'", "TYPE_MISMATCH", (1, 33)),
+    ("select id from wire_films where id = 'x'", "TYPE_MISMATCH", (1, 38)),
     ("select id from wire_films\nwhere score > 1 and pg_sleep(9) = 1", "sql_unsupported", (2, 30)),
     ("", "sql_syntax", (1, 1)),
     ("-- nothing", "sql_syntax", (1, 1)),
