@@ -9,6 +9,7 @@ text; the outer SELECT is there only where a column must be cast to what goes ov
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import ModuleType
@@ -18,6 +19,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from pxt_flight.engine import dialect, literals, media
+from pxt_flight.engine.bindings import Bound, Held, Known, assembled
 from pxt_flight.engine.catalog import get_table
 from pxt_flight.engine.numerics import numeric_types
 from pxt_flight.engine.outputs import OutputType, output_type
@@ -29,17 +31,16 @@ from pxt_flight.engine.sources import (
     ROW_ID,
     Source,
     TableInfo,
-    find_sources,
-    place_relations,
     relation_name,
-    shorten_qualifiers,
     split_hidden,
     table_info,
 )
-from pxt_flight.engine.sql import Statement, path_of, positions
-from pxt_flight.engine.store import Fingerprint, Store
+from pxt_flight.engine.sql import Statement, positions
+from pxt_flight.engine.store import Store
 from pxt_flight.engine.types import ColumnType, arrow_field
 from pxt_flight.errors import PxtFlightError, error
+
+_TABLES_KNOWN = 128  # sets of tables
 
 
 class Describer(Protocol):
@@ -47,21 +48,6 @@ class Describer(Protocol):
 
     def describe(self, statement: str) -> pa.Schema:
         """The columns of a statement; Postgres' types are in the metadata of the fields."""
-
-
-@dataclass(frozen=True)
-class Held:
-    """What a plan holds on to.
-
-    Attributes:
-        pins: the tables whose versions a ticket names; not those that are no version's, or of a version that the statement names.
-        ids: of tables and directories of the store.
-        fingerprint: theirs when it was planned; a plan is right in a snapshot in which it is the same.
-    """
-
-    pins: tuple[Pin, ...]
-    ids: tuple[str, ...]
-    fingerprint: Fingerprint
 
 
 @dataclass(frozen=True)
@@ -107,17 +93,6 @@ class SqlPlan:
         return f"{self.relations.replace(RUN, str(run))}{before}{dialect.generate(tree)}{after}"
 
 
-@dataclass(frozen=True)
-class _Bound:
-    """What is known of a statement's tables within one transaction."""
-
-    tree: exp.Query
-    sources: Sequence[Source]
-    relations: Sequence[Relation]
-    cells: tuple[CellSource, ...]
-    held: Held
-
-
 class Planner:
     """Plans requests.
 
@@ -131,6 +106,7 @@ class Planner:
         self._seam = seam
         self._store = store
         self._reader = reader
+        self._known: dict[tuple[str, ...], Known] = {}
 
     def plan(self, statement: Statement, parameters: Sequence[Any], mode: media.MediaMode, versions: Mapping[str, int]) -> SqlPlan:
         """Plan a statement; runs on an engine thread.
@@ -146,26 +122,42 @@ class Planner:
             PxtFlightError: the statement is at fault; nothing was read.
         """
         with positions(statement.text):
-            bound: _Bound = self._seam.in_transaction(lambda: self._bind(statement, versions))
-            for relation in bound.relations:
-                self._store.grant(relation.reads)
+            bound = self._recalled(statement) if not versions else None
+            if bound is None:
+                bound = self._seam.in_transaction(lambda: self._bind(statement, versions))
+                for relation in bound.relations:
+                    self._store.grant(relation.reads)
             return self._described(statement, bound, parameters, mode)
 
-    def _bind(self, statement: Statement, versions: Mapping[str, int]) -> _Bound:
-        tree = statement.tree.copy()
+    def _recalled(self, statement: Statement) -> Bound | None:
+        """Bind a statement to what is known of its tables, without Pixeltable: the text is new, its tables seldom are."""
+        known = self._known.get(statement.tables)
+        if known is None or self._store.fingerprint(known.held.ids) != known.held.fingerprint:
+            return None
+        try:
+            return assembled(statement, known, known.recall)
+        except KeyError:
+            return None
+
+    def _bind(self, statement: Statement, versions: Mapping[str, int]) -> Bound:
         tables = {path: get_table(f"{path}:{versions[path]}" if path in versions else path) for path in statement.tables}
         described = {path: table.get_metadata() for path, table in tables.items()}
         infos = {path: table_info(path, metadata) for path, metadata in described.items()}
-        shorten_qualifiers(tree)
-        sources = find_sources(tree, infos)
-        relations: list[Relation] = []
-        cells: dict[CellSource, int] = {}
-        for source in sources:
-            path = path_of(source.node) or ""
-            relations.append(self._relation(tables[path], source, cells))
-        names = {id(source): relation_name(i) for i, source in enumerate(sources)}
-        place_relations(sources, lambda source: names[id(source)])
-        return _Bound(tree, sources, relations, tuple(cells), self._held(tables, described))
+        known = Known(infos, self._held(tables, described))
+        bound = assembled(
+            statement,
+            known,
+            lambda source, cells: known.learn(source, cells, lambda: self._relation(tables[source.info.path], source, cells)),
+        )
+        if not versions:
+            while len(self._known) >= _TABLES_KNOWN:
+                with suppress(KeyError, StopIteration):  # another thread was quicker
+                    del self._known[next(iter(self._known))]
+            earlier = self._known.get(statement.tables)
+            if earlier is not None and earlier.held == known.held:
+                known.relations |= earlier.relations
+            self._known[statement.tables] = known
+        return bound
 
     def _relation(self, table: Any, source: Source, cells: dict[CellSource, int]) -> Relation:
         wanted = [Wanted(name, name) for name in source.visible]
@@ -187,7 +179,7 @@ class Planner:
         rows = self._seam.run_sql(FINGERPRINT.format(ids="CAST(:ids AS uuid[])"), ids=ids)
         return Held(pins, tuple(ids), frozenset((row[0], row[1]) for row in rows))
 
-    def _described(self, statement: Statement, bound: _Bound, parameters: Sequence[Any], mode: media.MediaMode) -> SqlPlan:
+    def _described(self, statement: Statement, bound: Bound, parameters: Sequence[Any], mode: media.MediaMode) -> SqlPlan:
         relations = _with(bound.relations)
         literal = bound.tree.copy()
         literals.bind_parameters(literal, parameters)
@@ -278,7 +270,7 @@ class _Declared(NamedTuple):
     nullable: bool
 
 
-def _declared(bound: _Bound, width: int) -> list[_Declared | None]:
+def _declared(bound: Bound, width: int) -> list[_Declared | None]:
     """For each output that is a column of the statement's only table: its type there, and whether it may be NULL."""
     tree = bound.tree
     unknown: list[_Declared | None] = [None] * width
@@ -304,7 +296,7 @@ def _of(info: TableInfo, name: str) -> _Declared | None:
     return None if column is None else _Declared(column.name, column.nullable or name in info.computed)
 
 
-def _placed(fault: PxtFlightError, statement: Statement, bound: _Bound) -> Exception:
+def _placed(fault: PxtFlightError, statement: Statement, bound: Bound) -> Exception:
     """Postgres' error about a name with the place of that name in the user's text, and what may have been meant."""
     name = fault.where.get("column")
     if name is None:
