@@ -85,12 +85,8 @@ def test_its_sessions_are_read_only(reader):
 
 
 def test_it_is_nobody(role):
-    assert (
-        role.execute(
-            "select rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolinherit from pg_roles where rolname = current_user"
-        ).fetchone()
-        == (False,) * 6
-    )
+    rights = "rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolinherit"
+    assert role.execute(f"select {rights} from pg_roles where rolname = current_user").fetchone() == (False,) * 6
     assert role.execute("select count(*) from pg_auth_members where member = current_user::regrole").fetchone() == (0,)
     assert role.execute("select count(*) from pg_class where relowner = current_user::regrole").fetchone() == (0,)
 
@@ -123,7 +119,7 @@ def test_a_refused_statement_grants_nothing(role, table, stored, engine):
     from pxt_flight.errors import PxtFlightError
 
     name = table.get_metadata()["name"]
-    for sql in (f"select b, pg_sleep(1) from {name}", f"select b from {name} union select 1, 2 from nowhere", f"delete from {name}"):
+    for sql in (f"select b, version() from {name}", f"select b from {name} union select 1 from nowhere", f"delete from {name}"):
         with pytest.raises(PxtFlightError):
             engine.plan(Request(sql))
     assert readable(role, stored) == set()
