@@ -85,12 +85,8 @@ def test_its_sessions_are_read_only(reader):
 
 
 def test_it_is_nobody(role):
-    assert (
-        role.execute(
-            "select rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolinherit from pg_roles where rolname = current_user"
-        ).fetchone()
-        == (False,) * 6
-    )
+    rights = "rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolinherit"
+    assert role.execute(f"select {rights} from pg_roles where rolname = current_user").fetchone() == (False,) * 6
     assert role.execute("select count(*) from pg_auth_members where member = current_user::regrole").fetchone() == (0,)
     assert role.execute("select count(*) from pg_class where relowner = current_user::regrole").fetchone() == (0,)
 
@@ -113,14 +109,9 @@ def test_columns_are_granted_one_by_one(role, table, stored, read):
             role.execute(wrong)
     read(f"select _rowid, c from {name} where a > 0", tier="copy")
     assert readable(role, stored) == first | {"rowid", "col_2", "col_2_cellmd"}
-    for write in (
-        f"delete from {stored}",
-        f"update {stored} set col_0 = 1",
-        f"insert into {stored} (col_0) values (1)",
-        f"truncate {stored}",
-    ):
+    for write in ("delete from {}", "update {} set col_0 = 1", "insert into {} (col_0) values (1)", "truncate {}", "drop table {}"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            role.execute(write)
+            role.execute(write.format(stored))
 
 
 def test_a_refused_statement_grants_nothing(role, table, stored, engine):
@@ -128,7 +119,7 @@ def test_a_refused_statement_grants_nothing(role, table, stored, engine):
     from pxt_flight.errors import PxtFlightError
 
     name = table.get_metadata()["name"]
-    for sql in (f"select b, pg_sleep(1) from {name}", f"select b from {name} union select 1, 2 from nowhere", f"delete from {name}"):
+    for sql in (f"select b, version() from {name}", f"select b from {name} union select 1 from nowhere", f"delete from {name}"):
         with pytest.raises(PxtFlightError):
             engine.plan(Request(sql))
     assert readable(role, stored) == set()

@@ -41,9 +41,10 @@ RUN = '"pxt$run"'
 # Python wrappers around a scan that only decode cells: a media cell stays a reference here, and Json is jsonb's own.
 _DECODERS = (CellReconstructionNode, CachePrefetchNode)
 # All but the file's name of a path, with or without a scheme, on any system, and the query of a URL: error texts quote what they failed on.
+# Of a URL the user and the host with its port go, too.
 # A folder's name may have spaces, so a text between two paths may be cut too: rather that than half a path.
 _FOLDERS = (
-    r"(?:[A-Za-z][A-Za-z0-9+.-]*://|[A-Za-z]:\\|~?[/\\])(?:[^/\\'\"<>|:*?\n]+[/\\]+)*(?=[^\s/\\'\"<>|:*?])"
+    r"(?:[A-Za-z][A-Za-z0-9+.-]*://(?:[^\s/\\'\"<>]*@)?(?:[^\s/\\'\"<>]*[/\\]+)?|[A-Za-z]:\\|~?[/\\])(?:[^/\\'\"<>|:*?\n]+[/\\]+)*(?=[^\s/\\'\"<>|:*?])"
     r"|[?][A-Za-z0-9_%.+-]+=[^\s'\"<>]*"
 )
 
