@@ -31,12 +31,11 @@ class Plus(exp.Unary):
 class _Parser(PostgresParser):
     FUNCTIONS = {name: kind.from_arg_list for name, kind in _AGGREGATES.items()}  # noqa: RUF012  # sqlglot's own form
     FUNCTION_PARSERS = {name: PostgresParser.FUNCTION_PARSERS[name] for name in _SPECIAL}  # noqa: RUF012
-    LAMBDAS = {}  # noqa: RUF012  # in f(j -> 'a') the arrow is JSON's
-    # The key as it is written: sqlglot's path of JSON loses its quotes.
     UNARY_PARSERS = {**PostgresParser.UNARY_PARSERS, TokenType.PLUS: lambda self: self._parse_plus()}  # noqa: RUF012
     # `f(tags -> 'n')` is no lambda; `f(days => 10)` is an argument by name.
     LAMBDAS = {TokenType.FARROW: PostgresParser.LAMBDAS[TokenType.FARROW]}  # noqa: RUF012
     TYPE_LITERAL_PARSERS = {}  # noqa: RUF012
+    # The key as it is written: sqlglot's path of JSON loses its quotes.
     JSON_OPERATORS = {  # noqa: RUF012
         **PostgresParser.JSON_OPERATORS,
         TokenType.ARROW: lambda _, this, key: exp.JSONExtract(this=this, expression=key),
