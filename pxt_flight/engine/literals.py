@@ -64,7 +64,11 @@ def literal(value: Any, where: dict[str, Any] | None = None) -> exp.Expr:
         return exp.Literal.string(text(value, where or {}))
     for kind, (sql_type, written) in _WRITTEN.items():
         if isinstance(value, kind):
-            return exp.Cast(this=exp.Literal.string(written(value)), to=exp.DataType(this=sql_type))
+            try:
+                said = written(value)
+            except OverflowError:  # a time of the year 1 that is of the year 0 at UTC
+                raise error("INVALID_ARGUMENT", "A time is out of range.", where=where) from None
+            return exp.Cast(this=exp.Literal.string(said), to=exp.DataType(this=sql_type))
     raise error("INVALID_ARGUMENT", f"A parameter of type {type(value).__name__} is not served.", where=where)
 
 

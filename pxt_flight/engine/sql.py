@@ -17,6 +17,7 @@ from pxt_flight.errors import PxtFlightError, error
 
 MAX_TEXT = 1 << 20  # characters of one statement
 MAX_TABLES = 64
+MAX_DEPTH = 64  # names of a path: Pixeltable's look-up takes seconds for thousands
 CATALOG = "pixeltable"  # Flight SQL's name for all tables; tools put it in front
 _PATH = "path"  # in the meta of a table node: that of a stored table, not of a CTE
 # It warns with the statement's text about commands, which are refused below.
@@ -218,4 +219,7 @@ def _path(table: exp.Table) -> str:
     parts = [part.name for part in table.parts]
     if len(parts) > 2 and parts[0] == CATALOG:
         parts = parts[1:]
-    return "/".join(part for part in parts if part).lower()
+    path = "/".join(part for part in parts if part).lower()
+    if path.count("/") >= MAX_DEPTH:
+        raise refuse(table, f"A path of more than {MAX_DEPTH} names")
+    return path

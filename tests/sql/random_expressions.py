@@ -3,6 +3,8 @@
 What does not fit together by type is as good: then Postgres and the engine refuse it alike.
 """
 
+import re
+
 from hypothesis import strategies as st
 
 _NUMBERS = ["m.id", "m.votes", "m.score", "m.place_id", "0", "1", "2", "7", "-1", "- 3", "1.5", ".5", "2e0", "'3'", "null", "1.50", "$$4$$"]
@@ -48,6 +50,7 @@ _POSTFIXES = [
     "/* c */",
     "-- c\n",
 ]
+_TEST = re.compile(r"(null|true|false|unknown)(\s|/\* . \*/|-- c\n)*$")
 _CALLS = ["coalesce({}, {})", "nullif({}, {})", "greatest({}, {})", "case when {} then {} end", "case {} when {} then 1 else 0 end"]
 _CALLS += [
     "abs({})",
@@ -70,12 +73,17 @@ _CALLS += [
 ]
 
 
+def _followed(inner: str, postfix: str) -> str:
+    # `x is true::text` is `(x is true)::text` in Postgres, and refused by the engine.
+    return f"({inner}) {postfix}" if postfix.startswith("::") and _TEST.search(inner) else f"{inner} {postfix}"
+
+
 def _grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     operator = st.sampled_from([*_ARITHMETIC, *_COMPARISONS, *_MATCHES, "||", "and", "or", "@>", "<@", "->", "->>"])
     blank = st.sampled_from([" ", " ", "  ", "\n", " /* x */ "])
     infix = st.builds(lambda a, before, o, after, b: f"{a}{before}{o}{after}{b}", inner, blank, operator, blank, inner)
     prefix = st.builds("{} {}".format, st.sampled_from(_PREFIXES), inner)
-    postfix = st.builds("{} {}".format, inner, st.sampled_from(_POSTFIXES))
+    postfix = st.builds(_followed, inner, st.sampled_from(_POSTFIXES))
     call = st.builds(lambda form, a, b: form.format(a, b), st.sampled_from(_CALLS), inner, inner)
     return infix | infix | prefix | postfix | call
 

@@ -42,6 +42,7 @@ REFUSED = {
     "m.name ^@ 'A'": "sql_unsupported",
     "m.name ~~ 'A%'": "sql_unsupported",
     "m.name !~~* 'a%'": "sql_unsupported",
+    "m.seen is true::text": "sql_syntax",
     "(m).id": "sql_unsupported",
     "m.votes operator(pg_catalog.+) 1": "sql_unsupported",
     "pg_catalog.upper(m.name)": "sql_unsupported",
