@@ -114,6 +114,10 @@ def decimal_type(precision: int, scale: int) -> OutputType:
     return OutputType(pa.decimal128(precision, scale), None, f"CAST({{0}} AS NUMERIC({precision}, {scale}))")
 
 
+# Before anything that Postgres holds (4713 BC): infinity and the last years, to which the driver adds an epoch until they wrap around.
+_EARLIEST = {pa.date32(): -2_440_588, pa.timestamp("us"): -210_866_803_200_000_000}
+
+
 def converter(field: pa.Field) -> Callable[[pa.Array], pa.Array]:
     """From a column as ADBC reads it to the promised type."""
 
@@ -122,6 +126,7 @@ def converter(field: pa.Field) -> Callable[[pa.Array], pa.Array]:
             column = column.storage
         if pa.types.is_decimal(field.type):
             return _to_decimal(column, field)
+        _check_finite(column.flatten() if pa.types.is_list(column.type) else column, field)
         return column if column.type == field.type else column.cast(field.type)
 
     return convert
@@ -143,6 +148,19 @@ def _to_decimal(column: pa.Array, field: pa.Field) -> pa.Array:
         return pc.cast(column, field.type)
     except pa.ArrowInvalid:
         raise _no_decimal(field) from None
+
+
+def _check_finite(column: pa.Array, field: pa.Field) -> None:
+    kind = pa.timestamp("us") if pa.types.is_timestamp(column.type) else column.type
+    if kind in _EARLIEST and len(column) > column.null_count:
+        numbers = column.view(pa.int32() if kind == pa.date32() else pa.int64())
+        if pc.min(numbers).as_py() < _EARLIEST[kind]:
+            raise error(
+                "INVALID_ARGUMENT",
+                f"Column {field.name} holds a moment that Arrow has no number for: infinity, or one after the year 294246.",
+                hint="Leave it out with isfinite(...), or cast it to text.",
+                where={"column": field.name},
+            )
 
 
 def _no_decimal(field: pa.Field) -> PxtFlightError:

@@ -360,3 +360,25 @@ def test_moments_are_compared_in_utc(make_table, pxt, zoned_engine):
     with pytest.raises(InvalidRequestError) as caught:
         zoned_engine.stream(request_for(f"select id from {name} where t >= d"), tier="cursor")
     assert caught.value.code == "sql_unsupported"
+
+
+BEYOND = ["timestamptz 'infinity'", "date '-infinity'", "timestamp 'infinity'", "array[date 'infinity']", "timestamp '294276-12-31'"]
+
+
+@pytest.mark.parametrize("item", BEYOND)
+def test_5_a_moment_beyond_arrow_is_an_error(read, name, item):
+    with pytest.raises(InvalidRequestError) as caught:
+        read(f"select {item} as x, id from {name}", tier="copy")
+    assert (caught.value.code, caught.value.where["column"]) == ("INVALID_ARGUMENT", "x")
+    kept = read(f"select {item}::text as x, id from {name} where id < 2", tier="copy")
+    assert all("infinity" in text or "294276" in text for text in kept["x"].to_pylist())
+
+
+def test_5_the_first_moments_arrive(read, name):
+    answer = read(
+        f"select date '4713-01-01 BC' as a, timestamp '4713-01-01 BC' as b, null::date as c from {name} where id = 1", tier="copy"
+    )
+    days = -2_440_550
+    assert [answer["a"].cast(pa.int32())[0].as_py(), answer["b"].cast(pa.int64())[0].as_py(), answer["c"][0].as_py()] == [
+        *(days, days * 86_400_000_000, None)
+    ]
