@@ -1,8 +1,11 @@
 """Media cells are references inside of a statement: they arrive as the right bytes however they went, show nothing, and none is forged."""
 
+import functools
 import itertools
 import json
 import re
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from comparison import rows_of, same
@@ -295,3 +298,39 @@ def test_no_expression_shows_more_of_an_error(broken, db, item):
 def test_a_search_for_a_folder_finds_nothing(broken, db):
     found = db.sql("select n from diff_broken where made__errormsg like '%private%' or made__errormsg ~ 'srv|token'").to_arrow()
     assert found.num_rows == 0
+
+
+@pytest.fixture
+def web(tmp_path):
+    """A web server with one picture; answers its address, the picture's bytes and what stops it."""
+    Image.new("RGB", (30, 20), "navy").save(tmp_path / "sea.png")
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    handler.log_message = lambda *_: None
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+
+    def stop():
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    yield f"http://127.0.0.1:{server.server_address[1]}/sea.png", (tmp_path / "sea.png").read_bytes(), stop
+    if thread.is_alive():
+        stop()
+
+
+def test_a_picture_elsewhere_is_fetched(make_table, pxt, read, web, pictures):
+    address, picture, stop = web
+    paths, found = pictures
+    name = make_table({"id": pxt.Int, "img": pxt.Image | None}).get_metadata()["name"]
+    pxt.get_table(name).insert([{"id": 0, "img": address}, {"id": 1, "img": str(paths[1])}, {"id": 2, "img": None}])
+    sql = f"select a.img, b.id from {name} a join {name} b using (id) order by b.id"
+    assert rows(read(sql, tier="copy")) == [(picture, 0), (found[1], 1), (None, 2)]
+    assert read(sql, tier="copy", media="thumbnail:16")["img"].null_count == 1
+    stop()
+    with pytest.raises(PxtFlightError) as caught:
+        read(sql, tier="copy")
+    assert (caught.value.code, caught.value.where) == ("media_unreadable", {"column": "img"})
+    assert "127.0.0.1" not in str(caught.value)
+    assert rows(read(f"select id from {name} where img is not null order by id", tier="copy")) == [(0,), (1,)]

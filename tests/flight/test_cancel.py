@@ -18,9 +18,11 @@ def texts(pxt):
     return "wire_cancel"
 
 
-@pytest.fixture(scope="module")
-def slow(texts):
-    """Three rows at once, and then seconds of work before the first batch is full."""
+@pytest.fixture(scope="module", params=["rows at once", "no row before the end"])
+def slow(texts, request):
+    """Seconds of work: three rows come at once, but no full batch; or nothing comes at all, not even the beginning of a stream."""
+    if request.param == "no row before the end":
+        return f"select count(*) from {texts} a, {texts} b where a.text like '%q1%' or b.text like '%q2%'"
     return f"select id, text from {texts} where id < 3 or " + " or ".join(f"text like '%q{i}%'" for i in range(150))
 
 

@@ -120,6 +120,26 @@ def test_connections_have_sessions_of_their_own(server, with_cookies, shelf):
         assert other.adbc_current_db_schema == ""
 
 
+def test_names_are_looked_up_in_the_schema_of_the_session_first(with_cookies, pxt, shelf, films):
+    inside = pxt.create_table(f"{shelf}/wire_films", {"place": pxt.String}, if_exists="replace")
+    inside.insert([{"place": "on the shelf"}])
+
+    def read(sql):
+        with with_cookies.cursor() as cursor:
+            return cursor.execute(sql).fetchall()
+
+    everywhere = read(f"select count(*) from {films}")
+    with_cookies.adbc_current_db_schema = shelf
+    assert read("select place from wire_films") == [("on the shelf",)]
+    assert read("with wire_films as (select 1 as n) select n from wire_films") == [(1,)]
+    with_cookies.adbc_current_db_schema = ""
+    assert read(f"select count(*) from {films}") == everywhere
+    # What is not there is looked up in the root.
+    with_cookies.adbc_current_db_schema = shelf
+    pxt.drop_table(f"{shelf}/wire_films")
+    assert read("select count(*) from wire_films") == everywhere
+
+
 def test_the_directory_travels_with_tickets_and_handles(plain, as_owner, shelf, films):
     plain.list_actions(as_owner)
     assert set_options(plain, as_owner, schema=shelf) == {}
