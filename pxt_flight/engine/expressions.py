@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from pxt_flight.engine import grammar
 from pxt_flight.engine.constants import INT64, Constant, as_type, is_number, number_literal, text
+from pxt_flight.engine.dialect import Plus
 from pxt_flight.engine.grammar import position
 from pxt_flight.engine.types import parse_type
 from pxt_flight.errors import PxtFlightError, error
@@ -132,6 +133,13 @@ class ExpressionBuilder:
         if isinstance(operand, Constant) or kind_of(operand) not in NUMERIC:
             raise error("TYPE_MISMATCH", "Only a number can be negative.", where=position(node))
         return operand * -1
+
+    def _positive(self, node: Plus) -> Operand:
+        operand = self.build(node.this)
+        is_numeric = is_number(operand.value) if isinstance(operand, Constant) else kind_of(operand) in NUMERIC
+        if not is_numeric:
+            raise error("TYPE_MISMATCH", "Only a number takes a plus.", where=position(node))
+        return operand
 
     def _typed_constant(self, node: exp.Cast) -> Constant:
         """`date '2024-01-01'` and `'2024-01-01'::timestamptz`; a cast of a column is not served."""
@@ -278,6 +286,7 @@ _RULES: dict[type[exp.Expr], Callable[[ExpressionBuilder, Any], Operand]] = {
     exp.Parameter: ExpressionBuilder._parameter,
     exp.Paren: lambda builder, node: builder.build(node.this),
     exp.Neg: ExpressionBuilder._negative,
+    Plus: ExpressionBuilder._positive,
     exp.Cast: ExpressionBuilder._typed_constant,
     exp.And: ExpressionBuilder._logic,
     exp.Or: ExpressionBuilder._logic,
