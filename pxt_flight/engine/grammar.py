@@ -5,6 +5,7 @@ place, before anything is planned. A function is here because it computes from i
 sessions or the catalog, sleeps, takes locks, or writes.
 """
 
+import re
 from typing import Any
 
 from sqlglot import exp
@@ -46,6 +47,7 @@ _FUNCTIONS = frozenset(
 # Their length comes from a number, and a text may take 1 GB.
 _PADDING = frozenset({"lpad", "rpad"})
 _MAX_PADDING = 10_000
+_WIDTHS = re.compile(r"%(?:\d+\$)?-?(\d+|\*)")  # of format('%9s %2$-9s %*s')
 
 _TYPES = frozenset(
     {
@@ -216,8 +218,17 @@ def _function(node: exp.Anonymous) -> None:
         raise refuse(node)
     if name in _PADDING:
         size = node.expressions[1] if len(node.expressions) > 1 else None
-        if not isinstance(size, exp.Literal) or size.is_string or not size.this.isdecimal() or int(size.this) > _MAX_PADDING:
+        if not isinstance(size, exp.Literal) or size.is_string or not _is_width(size.this):
             raise refuse(node, f"{name} to anything but a number up to {_MAX_PADDING}")
+    if name == "format":
+        pattern = node.expressions[0] if node.expressions else None
+        if not isinstance(pattern, exp.Literal | exp.RawString) or not all(map(_is_width, _WIDTHS.findall(pattern.name))):
+            raise refuse(node, f"format by anything but a text with widths up to {_MAX_PADDING}")
+
+
+def _is_width(digits: str) -> bool:
+    # Python converts no text of thousands of digits.
+    return digits.isdecimal() and len(digits.lstrip("0")) <= len(str(_MAX_PADDING)) and int(digits.lstrip("0") or 0) <= _MAX_PADDING
 
 
 def _data_type(node: exp.DataType) -> None:

@@ -64,9 +64,11 @@ CATALOGS = [
     "select '[1,2]'::int4range",
     "select 'pg_catalog.int4'::regtype[]",
 ]
-FUNCTIONS = [
-    f"select {call}"
-    for call in """pg_sleep(10)
+FUNCTIONS = (
+    [f"select lpad('x', {'9' * 5000})", f"select format('%{'9' * 5000}s', 'x')"]
+    + [
+        f"select {call}"
+        for call in """pg_sleep(10)
 pg_sleep_for('1 day')
 "pg_sleep"(10)
 PG_SLEEP(10)
@@ -129,6 +131,13 @@ pxt_flight.not_json('x')::text
 lpad('x', 1000000000)
 lpad('x', 100000 * 100000)
 rpad('x', (select 1000000000))
+format('%1000000000s', 'x')
+format('%1$-1000000000s', 'x')
+format('%*s', 1000000000, 'x')
+format('%2$*1$s', 1000000000, 'x')
+format('%' || '1000000000s', 'x')
+format($$%1000000000s$$, 'x')
+format((select '%1000000000s'), 'x')
 lpad('x', '1000000000'::int)
 current_user
 session_user
@@ -143,29 +152,31 @@ pg_try_advisory_xact_lock(1)
 binary_upgrade_set_next_pg_type_oid(1)
 unnest(pg_ls_dir('.'))
 coalesce(pg_sleep(10)::text, 'x')""".split("\n")
-] + [
-    "select * from generate_series(1, 1000000000)",
-    "select * from pg_ls_dir('.') as t",
-    "select * from rows from (pg_ls_dir('.'), pg_ls_dir('/')) as t",
-    "select * from lateral pg_ls_dir('.') t",
-    "select id from movie where pg_sleep(10) is null",
-    "select id from movie order by pg_sleep(10)",
-    "select id from movie limit (select pg_sleep(10)::text::int)",
-    "select sum(pg_sleep(10)::text::int) over () from movie",
-    "select count(*) filter (where pg_sleep(10) is null) from movie",
-    "select case when true then pg_sleep(10)::text end",
-    "select array[pg_sleep(10)::text]",
-    "select 1 operator(pg_catalog.+) 1",
-    "select 1 operator(public.+) 1",
-    'select name collate "pg_catalog"."C" from movie',
-    'select name collate "en_US" from movie',
-    "select (select row(1, 2)).f1",
-    "select (row(1, 'a')).f2",
-    "select (m).col_0 from movie m",
-    "select (m.*).id from movie m",
-    "select (m)::text::xml from movie m",
-    "select (tags).x from movie",
-]
+    ]
+    + [
+        "select * from generate_series(1, 1000000000)",
+        "select * from pg_ls_dir('.') as t",
+        "select * from rows from (pg_ls_dir('.'), pg_ls_dir('/')) as t",
+        "select * from lateral pg_ls_dir('.') t",
+        "select id from movie where pg_sleep(10) is null",
+        "select id from movie order by pg_sleep(10)",
+        "select id from movie limit (select pg_sleep(10)::text::int)",
+        "select sum(pg_sleep(10)::text::int) over () from movie",
+        "select count(*) filter (where pg_sleep(10) is null) from movie",
+        "select case when true then pg_sleep(10)::text end",
+        "select array[pg_sleep(10)::text]",
+        "select 1 operator(pg_catalog.+) 1",
+        "select 1 operator(public.+) 1",
+        'select name collate "pg_catalog"."C" from movie',
+        'select name collate "en_US" from movie',
+        "select (select row(1, 2)).f1",
+        "select (row(1, 'a')).f2",
+        "select (m).col_0 from movie m",
+        "select (m.*).id from movie m",
+        "select (m)::text::xml from movie m",
+        "select (tags).x from movie",
+    ]
+)
 STATEMENTS = [
     "select * into x from movie",
     "select id from movie for update",
