@@ -198,8 +198,6 @@ SERVED_OR_REFUSED = [
     "select id from {t} where n * 9223372036854775807 = 0 and n = 0",
     "select id from {t} where 9007199254740993 = f",
 ]
-
-LENIENT = {}
 """Conditions that we read and Postgres refuses -> what they mean."""
 
 REFUSED = {

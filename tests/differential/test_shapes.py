@@ -102,13 +102,6 @@ def test_an_oddity_is_refused_or_means_what_postgres_means(table, plain, db, sql
     same(declared(plain.execute(statement), answer), answer, ordered="order by" in statement)
 
 
-@pytest.mark.parametrize(("condition", "meaning"), oddities.LENIENT.items(), ids=list(oddities.LENIENT))
-def test_what_postgres_refuses_and_we_read(table, plain, db, condition, meaning):
-    with pytest.raises(psycopg.Error):
-        plain.execute(f"select id from {NAME} where {condition}")
-    same(plain.execute(f"select id from {NAME} where {meaning}"), db.sql(f"select id from {NAME} where {condition}").to_arrow())
-
-
 @pytest.mark.parametrize(("condition", "code"), oddities.REFUSED.items(), ids=list(oddities.REFUSED))
 def test_what_postgres_refuses_and_so_do_we(table, plain, db, condition, code):
     with pytest.raises(psycopg.Error):
