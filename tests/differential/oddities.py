@@ -198,7 +198,6 @@ SERVED_OR_REFUSED = [
     "select id from {t} where n * 9223372036854775807 = 0 and n = 0",
     "select id from {t} where 9007199254740993 = f",
 ]
-"""Conditions that we read and Postgres refuses -> what they mean."""
 
 REFUSED = {
     "(n > 1) = b and n > 1 = b": "sql_syntax",
