@@ -13,11 +13,11 @@ import pyarrow as pa
 
 from pxt_flight.engine.catalog import Catalog, TableDescription
 from pxt_flight.engine.scan import Request
+from pxt_flight.engine.sql import CATALOG
 from pxt_flight.engine.types import arrow_field, parse_type
 from pxt_flight.errors import InvalidRequestError, NotFoundError
 from pxt_flight.flight import messages
 from pxt_flight.flight.commands import scan_of
-from pxt_flight.flight.sessions import CATALOG
 from pxt_flight.flight.sqlinfo import SQL_INFO_SCHEMA, sql_info
 from pxt_flight.flight.sqltypes import MEDIA, SQL_TYPES, TYPE_INFO_SCHEMA, type_info
 from pxt_flight.operations.call import Call

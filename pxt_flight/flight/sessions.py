@@ -10,6 +10,7 @@ from typing import Any
 
 from pxt_flight.access.grants import Signer
 from pxt_flight.access.principals import Principal
+from pxt_flight.engine.sql import CATALOG
 from pxt_flight.errors import PxtFlightError, error
 from pxt_flight.flight.messages import (
     GetSessionOptionsResult,
@@ -18,7 +19,6 @@ from pxt_flight.flight.messages import (
     SessionOptionValue,
 )
 
-CATALOG = "pixeltable"
 COOKIE = "pxt_flight_session"
 PROBE = "none"
 LIFETIME = 30 * 24 * 3600  # seconds; it names a directory and grants nothing
