@@ -1,8 +1,8 @@
-"""The ways to read one table, each on a connection that is open already."""
+"""The ways to read a table of all columns, each on a connection that is open already: Pixeltable's, ours, and the limit."""
 
 import contextlib
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import adbc_driver_postgresql.dbapi as postgresql
@@ -10,100 +10,117 @@ import polars as pl
 import pyarrow.flight as fl
 
 import pxt_flight as pf
-from benchmarks.tables import COLUMNS
+from benchmarks import tables
+from benchmarks.dataset import COLUMNS
+from benchmarks.rounds import forgiven
 from pxt_flight.engine.seam import plan
 from pxt_flight.engine.seam.store import libpq_uri
 from pxt_flight.registration import Server
 
-LOCAL, RAW, FLIGHT, CLIENT, ADBC = "local collect()", "raw ADBC", "ours, pyarrow.flight", "ours, client", "ours, ADBC driver"
+LOCAL, LOCAL_PANDAS, PROXY = "local collect()", "local collect().to_pandas()", "local proxy collect()"
+ROUTER, ROAPI_ADBC, ROAPI_HTTP = "FastAPIRouter, JSON", "ROAPI, ADBC driver", "ROAPI, HTTP Arrow"
+RAW = "raw ADBC"
+FLIGHT, ADBC = "ours, pyarrow.flight", "ours, ADBC driver"
+CLIENT, CLIENT_PANDAS = "ours, client", "ours, client to_pandas()"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to read a table.
+
+    Attributes:
+        name: of the way.
+        ends_in: what the caller holds at the end.
+        run: reads all rows.
+    """
+
+    name: str
+    ends_in: str
+    run: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Connections:
+    """What ours and the limit read on, open as long as the benchmark lasts.
+
+    Attributes:
+        options: the owner's key, as pyarrow sends it.
+        flight: a plain `pyarrow.flight` client.
+        db: our client.
+        adbc: the Flight SQL driver of ADBC on our server.
+        raw: ADBC on Pixeltable's Postgres.
+    """
+
+    options: fl.FlightCallOptions
+    flight: fl.FlightClient
+    db: pf.Database
+    adbc: Any
+    raw: Any
+
+    def open_flight(self, text: str) -> fl.FlightStreamReader:
+        """The stream of a query, asked for as Flight has it: first the info, then the ticket."""
+        info = self.flight.get_flight_info(fl.FlightDescriptor.for_command(text), self.options)
+        return self.flight.do_get(info.endpoints[0].ticket, self.options)
 
 
 @contextlib.contextmanager
-def contenders(table: Any, server: Server) -> Iterator[Mapping[str, Callable[[], Any]]]:
-    """Every way to read all columns of a table, by name. All end in polars, but `LOCAL`, which ends in Pixeltable's own result."""
-    query = table.select(*(table[name] for name in COLUMNS))
-    text = f"SELECT {', '.join(COLUMNS)} FROM {table.get_metadata()['name']}"
-    with contextlib.ExitStack() as open_until_end:
-        yield {
-            LOCAL: query.collect,
-            RAW: _raw(planned_sql(query), open_until_end.enter_context(postgresql.connect(libpq_uri(), autocommit=True))),
-            FLIGHT: _flight(text, open_until_end.enter_context(fl.connect(server.flight_uri)), call_options(server)),
-            CLIENT: _client(text, db := open_until_end.enter_context(pf.connect(server.flight_uri, key=server.key))),
-            ADBC: _adbc(text, open_until_end.enter_context(db.adbc())),
-        }
+def connected(server: Server) -> Iterator[Connections]:
+    """Connections to a server and to the Postgres under it."""
+    options = fl.FlightCallOptions(headers=[(b"authorization", f"Bearer {server.key}".encode())])
+    with contextlib.ExitStack() as opened:
+        db = opened.enter_context(pf.connect(server.flight_uri, key=server.key))
+        flight = opened.enter_context(fl.connect(server.flight_uri))
+        adbc, raw = opened.enter_context(db.adbc()), opened.enter_context(postgresql.connect(libpq_uri(), autocommit=True))
+        yield Connections(options, flight, db, adbc, raw)
 
 
-def planned_sql(query: Any) -> str:
-    """The statement that Pixeltable itself plans for a query of `COLUMNS`.
-
-    Raises:
-        RuntimeError: the plan is not pure SQL.
-    """
-    with plan.transaction(query):
-        compiled = plan.compile_query(query)
-    if compiled is None:
-        raise RuntimeError("the query is not pure SQL")
-    # Without the flags that only we look at; Postgres plans the subquery away.
-    selected = ", ".join(f"c{i}" for i in range(len(COLUMNS)))
-    return f"SELECT {selected} FROM ({compiled.statement}) AS planned"
+def selected(table: str) -> str:
+    """The SELECT of all columns of a table."""
+    return f"SELECT {', '.join(COLUMNS)} FROM {table}"
 
 
-def call_options(server: Server) -> fl.FlightCallOptions:
-    """The owner's key, as pyarrow sends it."""
-    return fl.FlightCallOptions(headers=[(b"authorization", f"Bearer {server.key}".encode())])
+def pixeltable(table: Any) -> list[Contender]:
+    """Pixeltable in this process."""
+    query = tables.query(table)
+    return [
+        Contender(LOCAL, "Pixeltable's rows", query.collect),
+        Contender(LOCAL_PANDAS, "pandas", lambda: query.collect().to_pandas()),
+    ]
 
 
-def check_equal(answers: Mapping[str, Any], rows: int) -> None:
-    """See that every contender answers the same rows.
-
-    Args:
-        answers: what each contender answers; `LOCAL`'s is a Pixeltable result.
-        rows: how many there must be.
-
-    Raises:
-        RuntimeError: one differs from Pixeltable's own answer.
-    """
-    expected = _canonical(pl.DataFrame([dict(row) | {"meta": json.dumps(row["meta"])} for row in answers[LOCAL]], infer_schema_length=None))
-    if expected.height != rows:
-        raise RuntimeError(f"{LOCAL} answers {expected.height} rows, {rows} were inserted")
-    for name, answer in answers.items():
-        if name != LOCAL and not _canonical(answer).equals(expected):
-            raise RuntimeError(f"{name} answers other rows than {LOCAL}")
+def ours(name: str, connections: Connections) -> list[Contender]:
+    """A table through our server."""
+    text, db = selected(name), connections.db
+    return [
+        Contender(FLIGHT, "polars", lambda: pl.from_arrow(connections.open_flight(text).read_all())),
+        Contender(ADBC, "polars", lambda: pl.read_database(text, connections.adbc)),
+        Contender(CLIENT, "polars", lambda: db.sql(text).to_polars()),
+        Contender(CLIENT_PANDAS, "pandas", lambda: db.sql(text).to_pandas()),
+    ]
 
 
-def _canonical(frame: pl.DataFrame) -> pl.DataFrame:
-    """Sorted, in UTC and microseconds, JSON texts spelt alike: what may differ without any value being different."""
-    spelt = [json.dumps(json.loads(text), sort_keys=True) for text in frame[frame.columns[-1]].to_list()]
-    frame = frame.rename(dict(zip(frame.columns, COLUMNS, strict=True)))  # the store's own names are c0, c1, ...
-    instants = pl.col("ts").dt.convert_time_zone("UTC").dt.cast_time_unit("us")
-    return frame.with_columns(instants, pl.Series("meta", spelt)).sort("id")
+def limit(table: Any, connections: Connections) -> Contender:
+    """The statement that Pixeltable plans for a table, planned beforehand and read straight from its Postgres."""
+    statement = planned_sql(table)
 
-
-def _raw(statement: str, connection: Any) -> Callable[[], Any]:
     def run() -> Any:
-        with connection.cursor() as cursor:
+        with connections.raw.cursor() as cursor:
             cursor.execute(statement)
             return pl.from_arrow(cursor.fetch_arrow_table())
 
-    return run
+    return Contender(RAW, "polars", run)
 
 
-def _flight(text: str, client: fl.FlightClient, options: fl.FlightCallOptions) -> Callable[[], Any]:
-    def run() -> Any:
-        info = client.get_flight_info(fl.FlightDescriptor.for_command(text), options)
-        return pl.from_arrow(client.do_get(info.endpoints[0].ticket, options).read_all())
-
-    return run
+def rival(name: str, ends_in: str, run: Callable[[], Any]) -> Contender:
+    """A contender that a run can do without: whatever it raises becomes `NotRunError`."""
+    return Contender(name, ends_in, forgiven(run))
 
 
-def _client(text: str, db: pf.Database) -> Callable[[], Any]:
-    return lambda: db.sql(text).to_polars()
-
-
-def _adbc(text: str, connection: Any) -> Callable[[], Any]:
-    def run() -> Any:
-        with connection.cursor() as cursor:
-            cursor.execute(text)
-            return pl.from_arrow(cursor.fetch_arrow_table())
-
-    return run
+def planned_sql(table: Any) -> str:
+    """The statement that Pixeltable itself plans for `COLUMNS` of a table, Json as text."""
+    kinds = dict(zip(COLUMNS, ("Int", "String", "Float", "Timestamp", "Json"), strict=True))
+    wanted = [plan.Wanted(name, name) for name in COLUMNS]
+    relation = plan.in_transaction(lambda: plan.compile_relation(table, wanted, kinds, {}))
+    # As Pixeltable's own login: it need not be spared what only our server looks at; Postgres plans the subquery away.
+    columns = ", ".join(f"CAST({name} AS text) AS {name}" if kinds[name] == "Json" else name for name in COLUMNS)
+    return f"SELECT {columns} FROM ({relation.statement}) AS planned"

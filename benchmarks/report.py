@@ -1,40 +1,33 @@
 """What is printed and written of a run."""
 
-import json
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from benchmarks.rounds import Sample, median_ratio
+from benchmarks.rounds import Outcome, Sample, median_ratio, percentile
+
+_NOT_SHOWN = ("rounds",)
 
 
-@dataclass(frozen=True)
-class Gate:
-    """A bound that a measured value must keep.
+@dataclass
+class Part:
+    """What one part of a run measured.
 
     Attributes:
-        name: what is measured.
-        value: what was measured.
-        bound: what it must keep.
-        at_least: whether the bound is a floor; else it is a ceiling.
-        decides: whether the run fails with it.
+        title: what it is.
+        lines: one per contender.
+        not_run: why other contenders have no line.
     """
 
-    name: str
-    value: float
-    bound: float
-    at_least: bool = False
-    decides: bool = True
+    title: str
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    not_run: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def passed(self) -> bool:
-        return self.value >= self.bound if self.at_least else self.value <= self.bound
-
-    def __str__(self) -> str:
-        verdict = ("PASS" if self.passed else "FAIL") if self.decides else "INFO"
-        return f"{verdict}  {self.name}: {self.value:.2f}, {'at least' if self.at_least else 'at most'} {self.bound:g}"
+    def markdown(self) -> str:
+        """Its lines as a table, and what did not run below it."""
+        missing = [f"- not run: {name}: {why}" for name, why in self.not_run.items()]
+        return "\n\n".join(text for text in (table(self.lines), "\n".join(missing)) if text)
 
 
 def ratios(samples: Mapping[str, Sequence[Sample]], name: str, rival: str) -> float:
@@ -42,23 +35,26 @@ def ratios(samples: Mapping[str, Sequence[Sample]], name: str, rival: str) -> fl
     return median_ratio([sample.wall for sample in samples[name]], [sample.wall for sample in samples[rival]])
 
 
-def read_results(samples: Mapping[str, Sequence[Sample]], rows: int, *, slow: str, limit: str) -> list[dict[str, Any]]:
+def read_lines(outcome: Outcome, rows: int, *, ends: Mapping[str, str], slow: str, limit: str) -> list[dict[str, Any]]:
     """One line per contender.
 
     Args:
-        samples: those of each contender, one per round.
+        outcome: of the rounds.
         rows: how many rows each run reads.
-        slow: the rival that everybody is to be faster than.
+        ends: what each contender ends in.
+        slow: the rival that everybody is to be faster than; it may have no samples.
         limit: the rival that nobody can be faster than.
     """
+    samples = outcome.samples
     return [
         {
             "contender": name,
+            "ends_in": ends[name],
             "wall_median_s": statistics.median(sample.wall for sample in found),
             "wall_min_s": min(sample.wall for sample in found),
             "cpu_median_s": statistics.median(sample.cpu for sample in found),
             "rows_per_s": round(rows / statistics.median(sample.wall for sample in found)),
-            "times_faster_than_local": ratios(samples, slow, name),
+            "times_faster_than_local": ratios(samples, slow, name) if slow in samples else None,
             "times_the_raw_limit": ratios(samples, name, limit),
             "rounds": [asdict(sample) for sample in found],
         }
@@ -66,35 +62,35 @@ def read_results(samples: Mapping[str, Sequence[Sample]], rows: int, *, slow: st
     ]
 
 
-def latency_results(samples: Mapping[str, Sequence[Sample]]) -> list[dict[str, Any]]:
-    """Half of the runs were faster than `wall_p50_ms`."""
+def latency_lines(outcome: Outcome) -> list[dict[str, Any]]:
+    """One line per contender: half of its runs took at most `wall_p50_ms`, 95 of 100 at most `wall_p95_ms`."""
+    walls = {name: [sample.wall * 1e3 for sample in found] for name, found in outcome.samples.items()}
     return [
         {
             "contender": name,
             "runs": len(found),
-            "wall_p50_ms": statistics.median(sample.wall for sample in found) * 1e3,
-            "wall_min_ms": min(sample.wall for sample in found) * 1e3,
+            "wall_p50_ms": percentile(found, 0.5),
+            "wall_p95_ms": percentile(found, 0.95),
+            "wall_min_ms": min(found),
         }
-        for name, found in samples.items()
+        for name, found in walls.items()
     ]
 
 
-def table(results: Sequence[Mapping[str, Any]]) -> str:
-    """Results as a Markdown table, without what each round took."""
-    names = [name for name in results[0] if name != "rounds"]
-    lines = [[_shown(result[name]) for name in names] for result in results]
-    widths = [max(map(len, column)) for column in zip(names, *lines, strict=True)]
-    ruled = [names, ["-" * width for width in widths], *lines]
+def table(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Lines as a Markdown table, without what each round took; nothing where there are none."""
+    if not lines:
+        return ""
+    names = [name for name in lines[0] if name not in _NOT_SHOWN]
+    shown = [[_shown(line[name]) for name in names] for line in lines]
+    widths = [max(map(len, column)) for column in zip(names, *shown, strict=True)]
+    ruled = [names, ["-" * width for width in widths], *shown]
     return "\n".join("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in ruled)
 
 
-def write(path: Path, report: Mapping[str, Any]) -> None:
-    """Write a report as JSON, its folder made where it is missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=1) + "\n")
-
-
 def _shown(value: object) -> str:
+    if value is None:
+        return "-"
     if isinstance(value, float):
         return f"{value:.3f}" if value < 1 else f"{value:.2f}"
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,24 +1,38 @@
 """The parts of a run: what each measures, and the bounds it must keep."""
 
-from dataclasses import dataclass
+import contextlib
+import gc
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pixeltable as pxt
-import pyarrow.flight as fl
+import psutil
+import pyarrow.parquet as pq
 
 import pxt_flight as pf
-from benchmarks import contenders, latency, memory, report, tables
-from benchmarks.contenders import FLIGHT, LOCAL, RAW
-from benchmarks.report import Gate
-from benchmarks.rounds import interleave
+from benchmarks import answers, client_memory, contenders, dataset, latency, memory, report, tables
+from benchmarks.contenders import ADBC, FLIGHT, LOCAL, LOCAL_PANDAS, PROXY, RAW, ROUTER, Connections, Contender
+from benchmarks.gates import Gate
+from benchmarks.report import Part
+from benchmarks.rivals import SLOW, Rivals
+from benchmarks.rounds import NotRunError, Outcome, interleave
 from pxt_flight.engine.seam.store import libpq_uri
 from pxt_flight.registration import Server
 
+GATED_ROWS = 100_000
 _MIB = 1 << 20
+_STARTED = psutil.Process().create_time()
 _STREAM_ROWS = 1_000_000
-_STREAM_BYTES = 64 * _MIB
-_FASTER_THAN_LOCAL, _OF_THE_RAW_LIMIT = 25.0, 2.0
-_KEYS = 50
+_INSERTED_ROWS = 100_000  # at most; more would take Pixeltable a minute
+_STREAM_MIB = 64
+_FLIGHT_FASTER, _ADBC_FASTER, _OF_THE_RAW_LIMIT, _POINT_MS = 25.0, 20.0, 2.0, 15.0
+_SMOKE_KEYS, _KEYS = 5, 200
+_TOO_SLOW = "it takes minutes at so many rows; one run of local collect() is under `client`"
 
 
 @dataclass
@@ -27,59 +41,160 @@ class Suite:
 
     Args:
         server: a server on the home that this process's Pixeltable uses too.
-        rows: of the table that the contenders read.
+        sizes: rows of the tables that everybody reads, ascending.
         rounds: how many.
-        smoke: whether ratios only inform: a loaded machine says nothing about them.
+        smoke: whether it is only seen that everybody still runs and reads the same rows, and that memory keeps its bound.
+        quiet: whether the machine has nothing else to do, so that latencies are judged.
+
+    Attributes:
+        parts: what was measured, by name.
+        gates: the bounds.
     """
 
     server: Server
-    rows: int
+    sizes: tuple[int, ...]
     rounds: int
     smoke: bool
+    quiet: bool
+    parts: dict[str, Part] = field(default_factory=dict)
+    gates: list[Gate] = field(default_factory=list)
 
-    def run(self, parts: tuple[str, ...]) -> tuple[dict[str, Any], list[Gate]]:
-        """Make the tables that some parts need and measure them; answers results by part, and the gates.
+    def run(self, wanted: tuple[str, ...]) -> None:
+        """Make the tables and measure the parts that are wanted.
 
         Raises:
-            RuntimeError: an answer was wrong; nothing that was measured counts then.
+            OtherRowsError: an answer was wrong; nothing that was measured counts then.
         """
+        _tell("tables are filled, rivals start")
         pxt.init()
-        results: dict[str, Any] = {}
-        gates: list[Gate] = []
-        # Memory first: its idle is then that of a server which has not yet grown by anything else.
-        if {"memory", "latency"} & set(parts):
-            tables.fill("bench_million", _STREAM_ROWS, libpq_uri())
-        if "memory" in parts:
-            results["memory"], gate = self._memory()
-            gates.append(gate)
-        bench = tables.insert("bench", self.rows) if {"read", "latency"} & set(parts) else None
-        if "read" in parts:
-            results["read"], found = self._read(bench)
-            gates += found
-        if "latency" in parts:
-            results["latency"] = self._latency()
-        return results, gates
+        home, measures_reading = Path(os.environ["PIXELTABLE_HOME"]), bool(set(wanted) - {"memory", "client"})
+        # The pool ends first: what starts in it is then still stopped.
+        with contextlib.ExitStack() as opened, ThreadPoolExecutor() as pool:
+            rivals = Rivals(home, pool, opened)
+            found = self._prepare(rivals, wanted)
+            # Memory first: its idle is then that of a server which has not yet grown by anything else.
+            if "memory" in wanted:
+                self._memory()
+            if measures_reading:
+                rivals.start_roapi({tables.named(rows): self._export(home, rows) for rows in found})
+                connections = opened.enter_context(contenders.connected(self.server))
+            if not self.smoke:  # nobody starts any more while something is timed
+                rivals.wait()
+            if "latency" in wanted:
+                self._latency(found, connections, rivals)
+            if "client" in wanted:
+                self._client()
+            if "read" in wanted:
+                rivals.wait()
+                rivals.fill([rows for rows in self.sizes if rows <= SLOW])
+                for rows in self.sizes:
+                    self._read(rows, found[rows], connections, rivals)
+        _tell("everything stops")
+        self.parts = {name: part for name, part in self.parts.items() if name.startswith("read_")} | self.parts
+        if self.smoke:
+            missing = sum(len(part.not_run) for part in self.parts.values())
+            self.gates.append(Gate("contenders that did not run", missing, 0))
 
-    def _read(self, bench: Any) -> tuple[list[dict[str, Any]], list[Gate]]:
-        with contenders.contenders(bench, self.server) as ways:
-            contenders.check_equal({name: way() for name, way in ways.items()}, self.rows)
-            samples = interleave(ways, rounds=self.rounds)
-        faster, of_limit = report.ratios(samples, LOCAL, FLIGHT), report.ratios(samples, FLIGHT, RAW)
-        decides = not self.smoke
-        return report.read_results(samples, self.rows, slow=LOCAL, limit=RAW), [
-            Gate(f"{FLIGHT}: times faster than {LOCAL}", faster, _FASTER_THAN_LOCAL, at_least=True, decides=decides),
-            Gate(f"{FLIGHT}: times the wall time of {RAW}", of_limit, _OF_THE_RAW_LIMIT, decides=decides),
+    def _prepare(self, rivals: Rivals, wanted: tuple[str, ...]) -> dict[int, Any]:
+        """The tables by their rows; rivals start while the long one is filled."""
+        sizes = {_STREAM_ROWS} if {"memory", "latency", "client"} & set(wanted) else set()
+        if {"read", "latency"} & set(wanted):
+            sizes.update(self.sizes)
+        if "read" in wanted:
+            rivals.launch_proxy()
+        found = {rows: tables.insert(tables.named(rows), rows) for rows in sorted(sizes) if rows <= _INSERTED_ROWS}
+        if "read" in wanted and found:
+            rivals.launch_router([tables.named(rows) for rows in found])
+        return found | {rows: tables.fill(tables.named(rows), rows, libpq_uri()) for rows in sorted(sizes) if rows > _INSERTED_ROWS}
+
+    @property
+    def _shared_rows(self) -> int:
+        """Rows of the largest table that everybody reads."""
+        return max((rows for rows in self.sizes if rows <= SLOW), default=self.sizes[0])
+
+    def _export(self, home: Path, rows: int) -> Path:
+        """The rows of a table as a Parquet file."""
+        path = home / f"{tables.named(rows)}.parquet"
+        with pf.connect(self.server.flight_uri, key=self.server.key) as db:
+            reader = db.sql(contenders.selected(tables.named(rows))).to_reader()
+            with pq.ParquetWriter(path, reader.schema) as writer:
+                for batch in reader:
+                    writer.write_batch(batch)
+        return path
+
+    def _read(self, rows: int, table: Any, connections: Connections, rivals: Rivals) -> None:
+        _tell(f"{self.rounds} rounds of {rows:,} rows")
+        ways = [] if rows > SLOW else contenders.pixeltable(table)
+        ways += [contenders.limit(table, connections), *rivals.contenders(rows), *contenders.ours(tables.named(rows), connections)]
+        left_out = dict.fromkeys((LOCAL, LOCAL_PANDAS, PROXY, ROUTER), _TOO_SLOW) if rows > SLOW else {}
+        same, unlike = self._proven(ways, rows)
+        outcome = interleave({way.name: way.run for way in same}, rounds=self.rounds, warm_up=False)
+        lines = report.read_lines(outcome, rows, ends={way.name: way.ends_in for way in ways}, slow=LOCAL, limit=RAW)
+        part = Part(f"Reading {rows:,} rows of 5 columns", lines, left_out | rivals.not_run | unlike | outcome.not_run)
+        self.parts[f"read_{rows}"] = part
+        if rows == (GATED_ROWS if GATED_ROWS in self.sizes else self._shared_rows):
+            self._judge_reading(outcome, rows)
+
+    def _proven(self, ways: list[Contender], rows: int) -> tuple[list[Contender], dict[str, str]]:
+        """Those that read the rows that were stored, which warms them up too, and why others cannot."""
+        expected, same, not_run = dataset.expected(rows), [], {}
+        for way in ways:
+            try:
+                answers.check(way.name, way.run(), expected)
+            except NotRunError as why:
+                not_run[way.name] = str(why)
+            else:
+                same.append(way)
+            gc.collect()
+        return same, not_run
+
+    def _judge_reading(self, outcome: Outcome, rows: int) -> None:
+        if LOCAL not in outcome.samples:
+            return
+        unjudged = "only a smoke" if self.smoke else "" if rows == GATED_ROWS else f"the bound is for {GATED_ROWS:,} rows"
+        flight, adbc, of_limit = (report.ratios(outcome.samples, *pair) for pair in ((LOCAL, FLIGHT), (LOCAL, ADBC), (FLIGHT, RAW)))
+        faster, told = f"times faster than {LOCAL}", f"{rows:,} rows"
+        self.gates += [
+            Gate(f"{told}, {FLIGHT}: {faster}", flight, _FLIGHT_FASTER, at_least=True, unjudged=unjudged),
+            Gate(f"{told}, {ADBC}: {faster}", adbc, _ADBC_FASTER, at_least=True, aim=35, unjudged=unjudged),
+            Gate(f"{told}, {FLIGHT}: times the wall time of {RAW}", of_limit, _OF_THE_RAW_LIMIT, aim=1.3, unjudged=unjudged),
         ]
 
-    def _memory(self) -> tuple[dict[str, Any], Gate]:
+    def _memory(self) -> None:
+        _tell("the server's memory")
         with pf.connect(self.server.flight_uri, key=self.server.key) as db:
-            peak = memory.stream_growth(db, "bench_million", _STREAM_ROWS, self.server.planes["flight"].pid)
-        result = {"rows": _STREAM_ROWS, "idle_mib": peak.idle / _MIB, "peak_mib": peak.highest / _MIB, "growth_mib": peak.growth / _MIB}
-        return result, Gate("data plane: MiB over idle while 1M rows stream", peak.growth / _MIB, _STREAM_BYTES / _MIB)
+            peak = memory.stream_growth(db, tables.named(_STREAM_ROWS), _STREAM_ROWS, self.server.planes["flight"].pid)
+        growth = peak.growth / _MIB
+        line = {"rows": _STREAM_ROWS, "idle_mib": peak.idle / _MIB, "peak_mib": peak.highest / _MIB, "growth_mib": growth}
+        self.parts["memory"] = Part("Memory of the data plane while a client streams", [line])
+        self.gates.append(Gate("data plane: MiB over idle while 1,000,000 rows stream", growth, _STREAM_MIB, aim=16))
 
-    def _latency(self) -> list[dict[str, Any]]:
-        options = contenders.call_options(self.server)
-        with pf.connect(self.server.flight_uri, key=self.server.key) as db, fl.connect(self.server.flight_uri) as client:
-            samples = latency.one_row(db, client, options, "bench", rounds=_KEYS)
-            samples |= latency.first_batch(client, options, "bench_million", rounds=self.rounds)
-        return report.latency_results(samples)
+    def _latency(self, found: dict[int, Any], connections: Connections, rivals: Rivals) -> None:
+        _tell("latency")
+        rows = self._shared_rows
+        keys = min(_SMOKE_KEYS if self.smoke else _KEYS, rows - 1)
+        point = latency.one_row(found[rows], tables.named(rows), connections, rivals.roapi, runs=keys)
+        lines = report.latency_lines(point)
+        roapi = {name: why for name, why in rivals.not_run.items() if name not in (PROXY, ROUTER)}
+        self.parts["point"] = Part(f"One row by its key, of {rows:,}", lines, roapi | point.not_run)
+        unjudged = "only a smoke" if self.smoke else "" if self.quiet else "the machine was not quiet before the run"
+        median = next(line["wall_p50_ms"] for line in lines if line["contender"] == latency.POINT)
+        self.gates.append(Gate(f"1 row by key, {latency.POINT}: median ms", median, _POINT_MS, aim=5, unjudged=unjudged))
+        table = found[_STREAM_ROWS]
+        first = latency.first_batch(table, tables.named(_STREAM_ROWS), connections, rivals.roapi, rounds=self.rounds)
+        self.parts["first_batch"] = Part(f"The first batch of {_STREAM_ROWS:,} rows", report.latency_lines(first), roapi | first.not_run)
+
+    def _client(self) -> None:
+        _tell("clients' memory")
+        part = self.parts["client"] = Part(f"Memory of a client that reads {_STREAM_ROWS:,} rows, one run each")
+        # A smoke has no time for the slow ones; that everybody reads is seen elsewhere.
+        for way in client_memory.SMOKE_WAYS if self.smoke else client_memory.WAYS:
+            try:
+                part.lines.append(client_memory.measured(way, tables.named(_STREAM_ROWS), _STREAM_ROWS, self.server))
+            except NotRunError as why:
+                part.not_run[way] = str(why)
+
+
+def _tell(what: str) -> None:
+    """What comes next, and the wall seconds that this process has lived: a run takes minutes."""
+    print(f"{time.time() - _STARTED:5.0f} s  {what}", file=sys.stderr)

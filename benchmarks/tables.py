@@ -1,17 +1,16 @@
-"""What is read: `bench`, inserted through Pixeltable, and `bench_million`, whose rows Postgres makes by itself."""
+"""What is read: tables of the same rows, inserted through Pixeltable where they are few, made by Postgres itself where they are many."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pixeltable as pxt
-import psycopg
+import psycopg.conninfo
 from pixeltable import functions
 from psycopg import sql
 
-COLUMNS = ("id", "name", "score", "ts", "meta")
-_START = datetime(2024, 1, 1, tzinfo=UTC)
+from benchmarks.dataset import COLUMNS, row
+
 _CHECKED_ROWS = 1000
-# The rows of `row`, made by Postgres. 2^63 - 1 is how Pixeltable marks a row that no later version has replaced.
+# The rows of `dataset.row`, made by Postgres. 2^63 - 1 is how Pixeltable marks a row that no later version has replaced.
 _FILL = sql.SQL("""
     INSERT INTO {table} (rowid, v_min, v_max, col_0, col_1, col_2, col_3, col_4)
     SELECT i, 0, 9223372036854775807, i,
@@ -23,15 +22,14 @@ _FILL = sql.SQL("""
 """)
 
 
-def row(i: int) -> dict[str, Any]:
-    """Row `i` of every table here: nothing random, so that each run reads the same."""
-    return {
-        "id": i,
-        "name": f"name-{i % 977}-{'x' if i % 3 else 'y'}",
-        "score": (i * 37 % 1000) / 10.0,
-        "ts": _START + timedelta(seconds=i),
-        "meta": {"k": i % 10, "tags": ["a", "b"][: i % 3], "lab": f"l{i % 5}"},
-    }
+def named(rows: int) -> str:
+    """The name of the table of so many rows."""
+    return f"bench_{rows}"
+
+
+def query(table: Any) -> Any:
+    """Pixeltable's own query for all columns."""
+    return table.select(*(table[name] for name in COLUMNS))
 
 
 def create(name: str) -> Any:
@@ -47,20 +45,21 @@ def insert(name: str, rows: int) -> Any:
     return table
 
 
-def fill(name: str, rows: int, store_uri: str) -> Any:
+def fill(name: str, rows: int, store_uri: str, *, database: str | None = None) -> Any:
     """A table that is filled behind Pixeltable's back, ten times as fast, and then checked through Pixeltable.
 
     Args:
         name: of the table.
         rows: how many.
         store_uri: libpq's URI of Pixeltable's Postgres.
+        database: the one in which the table is stored; default the URI's.
 
     Raises:
         RuntimeError: Pixeltable does not see the rows that it should.
     """
     table = create(name)
     stored = sql.Identifier(f"tbl_{table.get_metadata()['id'].hex}")
-    with psycopg.connect(store_uri, autocommit=True) as connection:
+    with psycopg.connect(psycopg.conninfo.make_conninfo(store_uri, dbname=database), autocommit=True) as connection:
         connection.execute(_FILL.format(table=stored, last=sql.Literal(rows - 1)))
         connection.execute(sql.SQL("ANALYZE {}").format(stored))
     _check(table, rows)

@@ -22,7 +22,8 @@ from pxt_flight.errors import (
 )
 
 if TYPE_CHECKING:
-    from pxt_flight.client.database import Database, connect
+    from pxt_flight.client.database import Database, connect, scan_pxt
+    from pxt_flight.client.explanation import Explanation
     from pxt_flight.client.result import Result
     from pxt_flight.client.table import Table
 
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ConnectError",
     "Database",
+    "Explanation",
     "InvalidRequestError",
     "NotFoundError",
     "PermissionDeniedError",
@@ -43,14 +45,17 @@ __all__ = [
     "UnavailableError",
     "__version__",
     "connect",
+    "scan_pxt",
 ]
 
 # The client brings pyarrow, 40 MB that the server's supervisor has no use for: imported when it is asked for.
 _CLIENT = {
     "Database": "pxt_flight.client.database",
+    "Explanation": "pxt_flight.client.explanation",
     "Result": "pxt_flight.client.result",
     "Table": "pxt_flight.client.table",
     "connect": "pxt_flight.client.database",
+    "scan_pxt": "pxt_flight.client.database",
 }
 
 

@@ -1,4 +1,4 @@
-"""The command line: `pxt-flight serve | stop | demo`."""
+"""The command line: `pxt-flight serve | stop | demo | doctor`."""
 
 import os
 import sys
@@ -82,6 +82,22 @@ def demo(*, once: bool = False, images: Path | None = None, home: Path = Path(".
     from pxt_flight.demo import run
 
     return run(home, once=once, images=images)
+
+
+@app.command
+def doctor(*, home: Path | None = None, json: bool = False) -> int:
+    """Look whether everything is right: packages, home, server, Postgres. It changes nothing.
+
+    Parameters
+    ----------
+    home
+        The Pixeltable home; default PIXELTABLE_HOME, else ~/.pixeltable if it exists.
+    json
+        Print JSON in place of lines.
+    """
+    from pxt_flight.doctor.report import run
+
+    return run(home, as_json=json)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

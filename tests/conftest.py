@@ -48,6 +48,48 @@ def pxt(server: Server) -> Any:
     return pixeltable
 
 
+@pytest.fixture(scope="session")
+def reader(pxt: Any) -> str:
+    """The URI of the restricted role's login."""
+    from pxt_flight.access.reader import ensure_reader
+    from pxt_flight.access.schema import open_schema
+    from pxt_flight.engine.seam.store import libpq_uri
+
+    with open_schema(libpq_uri()) as connection:
+        uri = ensure_reader(connection, libpq_uri())
+    assert uri is not None
+    return uri
+
+
+@pytest.fixture(scope="session")
+def engine(pxt: Any, reader: str) -> Iterator[Any]:
+    """An engine in the test process, on the store that the server and Pixeltable use too: its tiers can be told apart."""
+    from pxt_flight.engine.engine import Engine  # imports Pixeltable: not before its home is known
+
+    engine = Engine()
+    engine.read_as(reader)
+    assert engine.slow_because is None
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def new_engine(pxt: Any, reader: str) -> Iterator[Callable[..., Any]]:
+    """Make an engine of a test's own, for what happens while it is made, or with other limits: `new_engine(limits=...)`."""
+    from pxt_flight.engine.engine import Engine
+
+    made: list[Any] = []
+
+    def make(**options: Any) -> Any:
+        made.append(Engine(threads=2, **options))
+        made[-1].read_as(reader)
+        return made[-1]
+
+    yield make
+    for engine in made:
+        engine.close()
+
+
 @pytest.fixture
 def db(server: Server) -> Iterator[pf.Database]:
     """Our client, connected as the owner."""

@@ -28,6 +28,13 @@ CREATE TABLE IF NOT EXISTS pxt_flight.keys (
     created_at timestamptz NOT NULL DEFAULT now(),
     revoked_at timestamptz
 );
+DO $$ BEGIN
+    CREATE TYPE pxt_flight.cell AS (source integer, row_id bigint[], v_min bigint);
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
+CREATE OR REPLACE FUNCTION pxt_flight.not_json(name text, cell jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE AS
+    $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'PX001', MESSAGE = 'pxt_flight.not_json: ' || name; END $$;
+REVOKE ALL ON FUNCTION pxt_flight.not_json(text, jsonb) FROM PUBLIC;
 """
 
 

@@ -1,25 +1,25 @@
 """`connect` and what it answers."""
 
-import datetime as dt
-import decimal
-import json
-import os
-import uuid
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from adbc_driver_flightsql import DatabaseOptions
-from adbc_driver_flightsql import dbapi as flightsql
-
+from pxt_flight.client.discovery import Found, named_server
+from pxt_flight.client.explanation import Explanation
+from pxt_flight.client.local_server import chosen_home, running_in, start, why_not_startable
 from pxt_flight.client.result import Result
 from pxt_flight.client.table import Table
 from pxt_flight.client.transport import Transport
-from pxt_flight.errors import error
+from pxt_flight.errors import ConnectError, PxtFlightError, UnauthenticatedError, error
 
-# Of one message. The server slices at 2 MiB; a single larger value (a photograph as bytes) is one message all the same.
-MAX_MESSAGE_BYTES = 1 << 30
+if TYPE_CHECKING:
+    import polars as pl
+    from adbc_driver_flightsql import dbapi as flightsql
+
+    from pxt_flight.client.lazyframe import Transfer
 
 
 class Database:
@@ -37,17 +37,30 @@ class Database:
     def sql(self, query: str, parameters: Sequence[Any] = (), *, media: str | None = None) -> Result:
         """Run one SELECT.
 
+            db.sql("select name from films where score > $1", [8]).to_polars()
+
         Args:
-            query: PostgreSQL's SELECT over one table; placeholders are `$1` or `?`.
+            query: PostgreSQL's SELECT; placeholders are `$1` or `?`.
             parameters: the values of the placeholders, in order.
             media: how images are sent: `thumbnail:N` (default, N = 256 pixels) or `bytes`.
 
         Raises:
             PxtFlightError: what the server says, with its code and hint.
         """
-        body = {"sql": query, "parameters": list(parameters)} | ({} if media is None else {"media": media})
-        command = json.dumps(body, default=_plain).encode()
-        return Result(self._transport.read(command), self.uri)
+        command = {"sql": query, "parameters": list(parameters)} | ({} if media is None else {"media": media})
+        return Result(self._transport.read(command), self.uri, explain=lambda: self.explain(query, parameters))
+
+    def explain(self, query: str, parameters: Sequence[Any] = ()) -> Explanation:
+        """How the server would read a query, and why; nothing is read.
+
+        Args:
+            query: as in `sql`.
+            parameters: as in `sql`.
+
+        Raises:
+            PxtFlightError: what the server says, with its code and hint.
+        """
+        return Explanation.from_answer(self._transport.call("pixeltable.explain", sql=query, parameters=list(parameters)))
 
     def table(self, name: str) -> Table:
         """A table by its name: `films`, `dir.films` or `dir/films`. Whether it exists is asked when it is read."""
@@ -61,13 +74,11 @@ class Database:
         found: list[str] = self._transport.call("pixeltable.list_tables", dir_path=directory)
         return found
 
-    def adbc(self) -> flightsql.Connection:
+    def adbc(self) -> "flightsql.Connection":
         """An ADBC connection (DB-API) to the same server with the same key: for `pl.read_database`, DuckDB, dbt and the like."""
-        options = {
-            DatabaseOptions.AUTHORIZATION_HEADER.value: f"Bearer {self._key}",
-            DatabaseOptions.WITH_MAX_MSG_SIZE.value: str(MAX_MESSAGE_BYTES),
-        }
-        return flightsql.connect(self.uri, db_kwargs=options, autocommit=True)
+        from pxt_flight.client.adbc import open_adbc  # its driver imports pandas and polars where they are: 1 s
+
+        return open_adbc(self.uri, self._key)
 
     def close(self) -> None:
         """Close the connection."""
@@ -84,54 +95,98 @@ class Database:
 
 
 def connect(uri: str | None = None, *, key: str | None = None, home: str | Path | None = None) -> Database:
-    """Connect to a pxt-flight server.
+    """Connect to a pxt-flight server: the one that is named, or the first that is found.
+
+        db = pf.connect("grpc://host:8815", key="pxt_...")
+        db = pf.connect(home=".demo")
+        db = pf.connect()
+
+    The first of these that is there is used, and no later one:
+
+    1. `uri` and `key`, or `home`.
+    2. The file that PXT_FLIGHT_CREDENTIALS names, then the one that KERNEL_PXT_FLIGHT_CREDENTIALS names.
+    3. PXT_FLIGHT_URI with PXT_FLIGHT_KEY, then KERNEL_PXT_FLIGHT_URI with KERNEL_PXT_FLIGHT_KEY.
+    4. The user's profile: `$XDG_CONFIG_HOME/pxt-flight/profile.json`, by default below `~/.config`, on Windows below `%APPDATA%`.
+    5. The server that runs in the home: `home`, else PIXELTABLE_HOME, else `~/.pixeltable` if that exists.
+    6. With the extra `server` installed, a server that is started on that home. A line says where it is and how to stop it; it goes on
+       when this process ends. A folder that is no Pixeltable home stays as it is.
+
+    A credentials file, and the profile, is JSON: `{"uri": "grpc://host:8815", "key": "pxt_..."}`, readable by its owner only
+    (mode 0600), else it is refused. (Windows has no such modes; there it is taken.)
 
     Args:
-        uri: `grpc://host:port`; then `key`, or PXT_FLIGHT_KEY, is needed too.
+        uri: `grpc://host:port` with `key`, or `pxt://KEY@host:port`. Without `key`, PXT_FLIGHT_KEY is taken.
         key: the key to come in with.
-        home: the Pixeltable home of a server that runs on this machine; its address and key are found there.
-
-    Without arguments PXT_FLIGHT_URI and PXT_FLIGHT_KEY are used.
+        home: the Pixeltable home of a server on this machine; its address and key are found there, whatever the environment says.
 
     Raises:
-        ConnectError: no server was found, or none answers; the hint says what to do.
-        UnauthenticatedError: the server does not know the key.
+        ConnectError: no server was found, or none answers; the hint says what to do and `where` what was tried.
+        UnauthenticatedError: the server does not know the key, or none was given.
+        InvalidRequestError: `INVALID_ARGUMENT`, the arguments do not go together, or the address is malformed.
     """
-    if home is not None:
-        uri, key = _server_in(Path(home).expanduser())
-    uri = uri or os.environ.get("PXT_FLIGHT_URI")
-    key = key or os.environ.get("PXT_FLIGHT_KEY")
-    if uri is None:
-        raise error("connect_failed", "No server was named.", hint="connect(home=...), connect(uri, key=...), or set PXT_FLIGHT_URI.")
-    if key is None:
-        raise error("key_missing", "No key was given.", hint="Pass key=, or set PXT_FLIGHT_KEY.")
-    database = Database(uri, key)
+    if home is not None and uri is not None:
+        raise error("INVALID_ARGUMENT", "Both uri and home were given.", hint="Give one of them.")
+    if home is None and (found := named_server(uri, key)):
+        return _opened(found)
+    return _opened_in_home(home, key)
+
+
+def scan_pxt(
+    name: str,
+    db: Database | None = None,
+    *,
+    version: int | None = None,
+    media: str | None = None,
+    on_transfer: "Callable[[Transfer], object] | None" = None,
+) -> "pl.LazyFrame":
+    """A table as a `polars.LazyFrame`: `pf.scan_pxt("films").filter(pl.col("score") > 8).collect()`.
+
+    Args:
+        name: the table, `films` or `dir.films`.
+        db: the connection; default one that `connect()` finds by itself, open as long as the frame is in use.
+        version: as in `Table.scan_polars`, like the rest.
+        media: how images are sent.
+        on_transfer: called after each read.
+
+    Raises:
+        PxtFlightError: no server was found, or what the server says.
+    """
+    return (connect() if db is None else db).table(name).scan_polars(version=version, media=media, on_transfer=on_transfer)
+
+
+def _opened_in_home(home: str | Path | None, key: str | None) -> Database:
+    folder, step = chosen_home(home)
+    if folder is None:
+        raise _nothing_found(home, f"{step} (no such folder)")
+    found = running_in(folder, step)
+    if found is not None:
+        with contextlib.suppress(ConnectError):  # it died, and its process id has gone to another process
+            return _opened(found if key is None else replace(found, key=key))
+    reason = why_not_startable(folder)
+    if reason is not None:
+        raise _nothing_found(home, f"a server in {step} ({'none answers' if found else 'none runs'}), starting one ({reason})")
+    started = start(folder, step, instead_of=found)
+    return _opened(started if key is None else replace(started, key=key))
+
+
+def _opened(found: Found) -> Database:
     try:
-        database.tables()  # a wrong address or key is told here, not at the first query
-    except BaseException:
-        database.close()
-        raise
+        database = Database(found.uri, found.key)
+        try:
+            database.tables()  # a wrong address or key is told here, not at the first query
+        except BaseException:
+            database.close()
+            raise
+    except (ConnectError, UnauthenticatedError) as fault:
+        raise found.failed(fault) from None
     return database
 
 
-def _server_in(home: Path) -> tuple[str, str]:
-    try:
-        server = json.loads((home / "pxt_flight" / "server.json").read_bytes())
-        return server["flight_uri"], server["key"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise error(
-            "connect_failed",
-            "No server runs in that home, or it belongs to another user.",
-            hint="Start one: pxt-flight serve --home DIR.",
-        ) from None
-
-
-def _plain(value: Any) -> Any:
-    """A parameter that JSON has no type for: as text it takes the type of the column beside it."""
-    if isinstance(value, dt.datetime | dt.date):
-        return value.isoformat()
-    if isinstance(value, uuid.UUID | decimal.Decimal):
-        return str(value)
-    if hasattr(value, "item"):  # a numpy scalar
-        return value.item()
-    raise TypeError(f"a parameter of type {type(value).__name__} cannot be sent")
+def _nothing_found(home: str | Path | None, last: str) -> PxtFlightError:
+    tried = [last] if home is not None else ["PXT_FLIGHT_CREDENTIALS", "PXT_FLIGHT_URI with PXT_FLIGHT_KEY", "the user's profile", last]
+    return error(
+        "connect_failed",
+        "No server was found.",
+        hint=f"Tried: {'; '.join(tried)}. Pass uri= and key=, or start one: pxt-flight serve --home DIR.",
+        where={"tried": tried},
+    )

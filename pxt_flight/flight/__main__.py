@@ -23,7 +23,7 @@ def main(channel: plane.Channel) -> None:
 
     server, engine, owner_key = start(settings)
     channel.on_stop(lambda: server.drain(settings.drain_deadline))
-    channel.ready(port=server.port, key=owner_key)
+    channel.ready(port=server.port, key=owner_key, read_tier=engine.tier, read_because=engine.slow_because)
     server.wait()
     engine.close()
 

@@ -3,13 +3,8 @@
 Three kinds arrive on the same wire: a Flight SQL message (a protobuf Any), SQL as plain text, and the JSON body of the operation `query`.
 """
 
-import datetime as dt
-import decimal
-import uuid
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.flight as fl
 from pydantic import ValidationError
 
 from pxt_flight.engine.scan import Request
@@ -17,7 +12,7 @@ from pxt_flight.errors import error
 from pxt_flight.flight import messages
 from pxt_flight.public_api import Operation, find_operation
 
-_DEFAULT_MEDIA = Request("").media
+DEFAULT_MEDIA = Request("").media
 
 
 def unpacked(command: bytes | None) -> Any | None:
@@ -47,16 +42,31 @@ def plain_request(command: bytes | None, media: str | None) -> Request:
     except UnicodeDecodeError:
         raise error("INVALID_ARGUMENT", "The command is neither SQL, JSON nor a Flight SQL message.") from None
     if not text.lstrip().startswith("{"):
-        return Request(text, (), media or _DEFAULT_MEDIA)
+        return Request(text, (), media or DEFAULT_MEDIA)
     body = arguments(find_operation("query"), text.encode())
-    chosen = body["media"] if '"media"' in text else media or _DEFAULT_MEDIA
+    chosen = body["media"] if '"media"' in text else media or DEFAULT_MEDIA
     return Request(body["sql"], tuple(body["parameters"] or ()), chosen)
 
 
 def path_request(path: list[bytes], media: str | None) -> Request:
     """The scan of a table that a path descriptor names: one element, or one per part."""
-    name = "/".join(part.decode(errors="replace") for part in path).replace('"', '""')
-    return Request(f'SELECT * FROM "{name}"', (), media or _DEFAULT_MEDIA)  # noqa: S608  # our own parser reads it, and no other
+    name = "/".join(part.decode(errors="replace") for part in path)
+    return Request(scan_of(name), (), media or DEFAULT_MEDIA)
+
+
+def scan_of(path: str, columns: tuple[str, ...] = ()) -> str:
+    """The SQL that reads a table.
+
+    Args:
+        path: its path with slashes.
+        columns: the names of the columns; none for all.
+    """
+    selected = ", ".join(map(_quoted, columns)) or "*"
+    return f"SELECT {selected} FROM {_quoted(path)}"  # noqa: S608  # our own parser reads it, and no other
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def arguments(operation: Operation, body: bytes) -> dict[str, Any]:
@@ -75,30 +85,3 @@ def arguments(operation: Operation, body: bytes) -> dict[str, Any]:
         name = ".".join(str(part) for part in first["loc"])
         raise error("INVALID_ARGUMENT", f"{operation.name}: {name or 'the body'}: {first['msg']}", where={"argument": name}) from None
     return dict(checked)
-
-
-def bound_parameters(reader: fl.MetadataRecordBatchReader) -> tuple[Any, ...]:
-    """The values of one row of parameters, as a client binds them to a prepared statement.
-
-    Raises:
-        InvalidRequestError: more than one row, or a value that is not a scalar.
-    """
-    table = reader.read_all()
-    if table.num_rows != 1:
-        raise error("INVALID_ARGUMENT", f"One row of parameters is served, not {table.num_rows}.", hint="Run the query once per row.")
-    return tuple(_plain(value) for value in _first_row(table))
-
-
-def _first_row(table: pa.Table) -> list[Any]:
-    return [column[0].as_py() for column in table.columns]
-
-
-def _plain(value: Any) -> str | int | float | bool | None:
-    """A parameter as JSON has it; dates, times and ids as text, which takes the type of the column beside it."""
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    if isinstance(value, dt.datetime | dt.date):
-        return value.isoformat()
-    if isinstance(value, uuid.UUID | decimal.Decimal):
-        return str(value)
-    raise error("INVALID_ARGUMENT", f"A parameter of type {type(value).__name__} is not served.")

@@ -2,27 +2,32 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.flight as fl
 
+from pxt_flight.access.grants import Signer
 from pxt_flight.access.keys import KeyRing
+from pxt_flight.engine.catalog import Catalog
 from pxt_flight.engine.engine import Engine
-from pxt_flight.engine.scan import Request, Stream
-from pxt_flight.errors import InvalidRequestError, NotFoundError, error
-from pxt_flight.flight import messages, metadata
-from pxt_flight.flight.auth import MIDDLEWARE, AuthMiddlewareFactory, CallerMiddleware
-from pxt_flight.flight.commands import arguments, bound_parameters, path_request, plain_request, unpacked
-from pxt_flight.flight.status import guarded, guarded_stream, untraced
-from pxt_flight.flight.tickets import TicketOffice, is_ticket
-from pxt_flight.operations import queries, tables
+from pxt_flight.engine.scan import OnOpen, Pin, Request, Stream
+from pxt_flight.errors import error
+from pxt_flight.flight import messages
+from pxt_flight.flight.actions import Actions, endpoint_of
+from pxt_flight.flight.auth import MIDDLEWARE, AuthMiddlewareFactory, CallerMiddleware, HandshakeHandler
+from pxt_flight.flight.commands import DEFAULT_MEDIA, arguments, scan_of, unpacked
+from pxt_flight.flight.metadata import Metadata
+from pxt_flight.flight.sessions import SessionOffice
+from pxt_flight.flight.statements import Caller, Statements, unsupported
+from pxt_flight.flight.status import guarded, untraced
+from pxt_flight.flight.streams import RunningStreams
+from pxt_flight.flight.tickets import Statement, TicketOffice, is_ticket
+from pxt_flight.operations import queries
 from pxt_flight.operations.call import Call
 from pxt_flight.public_api import Operation, operations
 
-_READ_ONLY = "This server reads; writing is not served yet."
 _BODIES_OF_BYTES = frozenset({"query"})
 
 
@@ -32,53 +37,67 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
     Args:
         location: `grpc://host:port`, port 0 for a free one.
         engine: the store.
+        catalog: describes the store's tables; closed with the server.
         keys: who may come in.
-        office: the tickets.
+        signer: signs tickets and sessions.
 
     Raises:
         OSError: the port is taken.
     """
 
-    def __init__(self, location: str, *, engine: Engine, keys: KeyRing, office: TicketOffice) -> None:
-        super().__init__(location, middleware={MIDDLEWARE: AuthMiddlewareFactory(keys)})
+    def __init__(self, location: str, *, engine: Engine, catalog: Catalog, keys: KeyRing, signer: Signer) -> None:
+        # Before it listens: a call may come at once.
         self._engine = engine
-        self._office = office
-        self._actions = {operation.action: operation for operation in operations() if operation.name not in _BODIES_OF_BYTES}
-        self._streams: set[Stream] = set()
-        self._lock = threading.Lock()
+        self._catalog = catalog
+        self._office = TicketOffice(signer)
+        self._cookies = SessionOffice(signer)
+        self._metadata = Metadata(catalog)
+        self._statements = Statements(self._office)
+        self._streams = RunningStreams()
+        self._operations = {operation.action: operation for operation in operations() if operation.name not in _BODIES_OF_BYTES}
+        self._actions = Actions(
+            statements=self._statements, metadata=self._metadata, office=self._office, streams=self._streams, cookies=self._cookies
+        )
         self._draining = False
+        super().__init__(location, auth_handler=HandshakeHandler(), middleware={MIDDLEWARE: AuthMiddlewareFactory(keys)})
 
     @guarded
     def get_flight_info(self, context: fl.ServerCallContext, descriptor: fl.FlightDescriptor) -> fl.FlightInfo:
         caller = self._caller(context)
         message = None if descriptor.path else unpacked(descriptor.command)
-        if isinstance(message, messages.CommandGetSqlInfo):
-            return _info(metadata.SQL_INFO_SCHEMA, descriptor, descriptor.command)
-        request = self._request(caller, descriptor, message)
-        planned = queries.plan_query(self._call(caller), request)
-        return _info(planned.schema, descriptor, self._office.ticket(caller.principal, request, planned.pin))
+        if answer := self._metadata.answer(caller.call, message, caller.media or DEFAULT_MEDIA):
+            return _info(answer.schema, descriptor, fl.FlightEndpoint(descriptor.command, []))
+        statement = self._statements.asked(caller, descriptor, message)
+        planned = self._statements.plan(caller, statement.request)
+        ticket = self._office.ticket(caller.principal, statement.request, planned.pins, statement.rows)
+        return _info(planned.schema, descriptor, endpoint_of(ticket))
 
     @untraced
     def get_schema(self, context: fl.ServerCallContext, descriptor: fl.FlightDescriptor) -> fl.SchemaResult:
         caller = self._caller(context)
         message = None if descriptor.path else unpacked(descriptor.command)
-        request = self._request(caller, descriptor, message)
-        return fl.SchemaResult(queries.plan_query(self._call(caller), request).schema)
+        if answer := self._metadata.answer(caller.call, message, caller.media or DEFAULT_MEDIA):
+            return fl.SchemaResult(answer.schema)
+        statement = self._statements.asked(caller, descriptor, message)
+        return fl.SchemaResult(self._statements.plan(caller, statement.request).schema)
 
     @guarded
     def do_get(self, context: fl.ServerCallContext, ticket: fl.Ticket) -> fl.FlightDataStream:
         caller = self._caller(context)
-        call = self._call(caller)
         if is_ticket(ticket.ticket):
-            return self._sent(queries.read_query(call, *self._office.read_ticket(caller.principal, ticket.ticket)))
+            statement, pins = self._office.read_ticket(caller.principal, ticket.ticket)
+            return self._sent(context, caller, ticket.ticket, statement, pins)
         message = unpacked(ticket.ticket)
-        if isinstance(message, messages.CommandGetSqlInfo):
-            return fl.RecordBatchStream(pa.Table.from_batches([metadata.sql_info(message.info)]))
+        if answer := self._metadata.answer(caller.call, message, caller.media or DEFAULT_MEDIA):
+            # Not from a table, which leaves an empty batch out.
+            return fl.RecordBatchStream(pa.RecordBatchReader.from_batches(answer.schema, [answer.read()]))
+        if isinstance(message, messages.TicketStatementQuery):
+            statement = self._office.read_statement(caller.principal, message.statement_handle)
+            return self._sent(context, caller, ticket.ticket, statement, None)
         if message is not None:
-            raise _unsupported(message)
+            raise unsupported(message)
         # SQL or JSON in place of a ticket: one round trip, and one plan, for whoever needs no FlightInfo.
-        request = plain_request(ticket.ticket, caller.media)
-        return self._sent(queries.query(call, request.sql, list(request.parameters), request.media))
+        return self._sent(context, caller, ticket.ticket, self._statements.written(caller, ticket.ticket), None)
 
     @guarded
     def do_put(
@@ -91,11 +110,10 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         caller = self._caller(context)
         message = None if descriptor.path else unpacked(descriptor.command)
         if not isinstance(message, messages.CommandPreparedStatementQuery):
-            raise error("sql_not_allowed", _READ_ONLY, hint="Write with Pixeltable itself.")
-        prepared = self._office.read_statement(caller.principal, message.prepared_statement_handle)
-        bound = Request(prepared.sql, bound_parameters(reader), prepared.media)
-        # A new handle holds the values: the server keeps no state (Flight SQL, DoPutPreparedStatementResult).
-        handle = self._office.statement(caller.principal, bound)
+            # The reader is left alone: with an update that has no values no schema ever comes.
+            raise error("sql_not_allowed", "This server reads; writing is not served yet.", hint="Write with Pixeltable itself.")
+        handle = self._statements.bind(caller, message.prepared_statement_handle, reader)
+        # Flight SQL, DoPutPreparedStatementResult: the client goes on with the new handle.
         writer.write(pa.py_buffer(messages.encode(messages.DoPutPreparedStatementResult(prepared_statement_handle=handle))))
 
     @guarded
@@ -104,29 +122,26 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         raise error("UNSUPPORTED_OPERATION", "DoExchange is not served.")
 
     @guarded
-    def list_flights(self, context: fl.ServerCallContext, criteria: bytes) -> Iterator[fl.FlightInfo]:  # noqa: ARG002
+    def list_flights(self, context: fl.ServerCallContext, criteria: bytes) -> Iterator[fl.FlightInfo]:
+        """The tables that can be read whole; `criteria` is a LIKE pattern of their paths."""
         caller = self._caller(context)
-        found = tables.list_tables(self._call(caller))
-        return guarded_stream(self._flights(caller, found))
+        found = self._metadata.flights(caller.call, criteria.decode(errors="replace"))
+        return iter([self._flight(caller, table.path, schema) for table, schema in found])
 
     @guarded
     def list_actions(self, context: fl.ServerCallContext) -> list[fl.ActionType]:
         self._caller(context)
-        return [fl.ActionType(name, operation.summary) for name, operation in self._actions.items()]
+        own = [fl.ActionType(name, operation.summary) for name, operation in self._operations.items()]
+        return own + self._actions.types
 
     @guarded
     def do_action(self, context: fl.ServerCallContext, action: fl.Action) -> Iterator[bytes]:
         caller = self._caller(context)
         body = action.body.to_pybytes()
-        if operation := self._actions.get(action.type):
-            return iter([_run(operation, self._call(caller), body)])
-        if action.type == "CreatePreparedStatement":
-            return iter([self._prepare(caller, body)])
-        if action.type == "ClosePreparedStatement":
-            return iter([])
-        if action.type == "CloseSession":
-            return iter([messages.encode(messages.CloseSessionResult(status=messages.CloseSessionStatus.CLOSED))])
-        raise error("UNSUPPORTED_OPERATION", f"There is no action {action.type[:80]}.", hint="list_actions names those that there are.")
+        if operation := self._operations.get(action.type):
+            return iter([_run(operation, caller.call, body)])
+        cookie = context.get_middleware(MIDDLEWARE).session
+        return iter(self._actions.run(action.type, caller, body, cookie, lambda value: context.add_header("set-cookie", value)))
 
     def drain(self, deadline: float) -> None:
         """Refuse new calls, let running streams end, cut them off after `deadline` seconds. Blocks; call it from a thread of its own."""
@@ -134,68 +149,35 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         stopping = threading.Thread(target=self.shutdown, daemon=True)
         stopping.start()
         stopping.join(deadline)
-        with self._lock:
-            late = list(self._streams)
-        for stream in late:
-            stream.cancel()
+        self._streams.stop()
         stopping.join()
+        self._catalog.close()
 
-    def _caller(self, context: fl.ServerCallContext) -> CallerMiddleware:
+    def _caller(self, context: fl.ServerCallContext) -> Caller:
         if self._draining:
             raise error("unavailable", "The server is stopping.", hint="Try again.")
-        caller = context.get_middleware(MIDDLEWARE)
-        assert isinstance(caller, CallerMiddleware)
-        return caller
+        said = context.get_middleware(MIDDLEWARE)
+        assert isinstance(said, CallerMiddleware)
+        session = self._cookies.read(said.principal, said.session)
+        return Caller(Call(said.principal, self._engine), said.media, session.directory)
 
-    def _call(self, caller: CallerMiddleware) -> Call:
-        return Call(caller.principal, self._engine)
+    def _sent(
+        self, context: fl.ServerCallContext, caller: Caller, ticket: bytes, statement: Statement, pins: Sequence[Pin] | None
+    ) -> fl.FlightDataStream:
+        if statement.rows == ():
+            schema = self._statements.plan(caller, statement.request).schema
+            return fl.RecordBatchStream(pa.Table.from_batches([], schema))
 
-    def _request(self, caller: CallerMiddleware, descriptor: fl.FlightDescriptor, message: Any) -> Request:
-        if descriptor.path:
-            return path_request(descriptor.path, caller.media)
-        if message is None:
-            return plain_request(descriptor.command, caller.media)
-        if isinstance(message, messages.CommandStatementQuery):
-            return plain_request(message.query.encode(), caller.media)
-        if isinstance(message, messages.CommandPreparedStatementQuery):
-            return self._office.read_statement(caller.principal, message.prepared_statement_handle)
-        raise _unsupported(message)
+        def run(on_open: OnOpen) -> Iterator[Stream]:
+            return (queries.read_query(caller.call, request, pins, on_open) for request in statement.runs())
 
-    def _prepare(self, caller: CallerMiddleware, body: bytes) -> bytes:
-        message = unpacked(body)
-        if not isinstance(message, messages.ActionCreatePreparedStatementRequest):
-            raise error("INVALID_ARGUMENT", "The body is not an ActionCreatePreparedStatementRequest.")
-        request = plain_request(message.query.encode(), caller.media)
-        queries.check_query(self._call(caller), request)
-        handle = self._office.statement(caller.principal, request)
-        return messages.pack_any(messages.ActionCreatePreparedStatementResult(prepared_statement_handle=handle))
+        return self._streams.serve(context, caller.principal.key_id, ticket, run)
 
-    def _flights(self, caller: CallerMiddleware, found: list[str]) -> Iterator[fl.FlightInfo]:
-        for table in found:
-            request = path_request([table.encode()], "bytes")
-            try:
-                planned = queries.plan_query(self._call(caller), request)
-            except (InvalidRequestError, NotFoundError):
-                continue  # a column that is not served, or dropped meanwhile: a flight is a stream that can be read
-            descriptor = fl.FlightDescriptor.for_path(*table.split("/"))
-            yield _info(planned.schema, descriptor, self._office.ticket(caller.principal, request, planned.pin))
-
-    def _sent(self, stream: Stream) -> fl.FlightDataStream:
-        running = guarded_stream(self._watched(stream))
-        # The first batch now: errors of Postgres answer the call itself, and a generator that has begun is sure to clean up, even
-        # if the client leaves before it takes anything.
-        first = next(running, None)
-        return fl.GeneratorStream(stream.schema, chain([] if first is None else [first], running))
-
-    def _watched(self, stream: Stream) -> Iterator[pa.RecordBatch]:
-        with self._lock:
-            self._streams.add(stream)
-        try:
-            yield from stream.batches
-        finally:  # also where the client left: pyarrow closes the generator within a second
-            stream.close()
-            with self._lock:
-                self._streams.discard(stream)
+    def _flight(self, caller: Caller, path: str, schema: pa.Schema) -> fl.FlightInfo:
+        # A ticket that is not pinned: nothing is planned to list a table, and what is read later is as new as it can be.
+        handle = self._office.statement(caller.principal, Request(scan_of(path), media="bytes"))
+        ticket = messages.pack_any(messages.TicketStatementQuery(statement_handle=handle))
+        return _info(schema, fl.FlightDescriptor.for_path(*path.split("/")), endpoint_of(ticket))
 
 
 def _run(operation: Operation, call: Call, body: bytes) -> bytes:
@@ -203,10 +185,5 @@ def _run(operation: Operation, call: Call, body: bytes) -> bytes:
     return json.dumps(function(call, **arguments(operation, body))).encode()
 
 
-def _info(schema: pa.Schema, descriptor: fl.FlightDescriptor, ticket: bytes) -> fl.FlightInfo:
-    # No location: the client reads on the connection it has, which is right behind proxies and tunnels.
-    return fl.FlightInfo(schema, descriptor, [fl.FlightEndpoint(ticket, [])], -1, -1)
-
-
-def _unsupported(message: Any) -> Exception:
-    return error("UNSUPPORTED_OPERATION", f"{type(message).__name__} is not served.")
+def _info(schema: pa.Schema, descriptor: fl.FlightDescriptor, endpoint: fl.FlightEndpoint) -> fl.FlightInfo:
+    return fl.FlightInfo(schema, descriptor, [endpoint], -1, -1)

@@ -5,13 +5,15 @@ import pyarrow.flight as fl
 
 from pxt_flight.access.grants import Signer
 from pxt_flight.access.keys import ensure_owner_key, load_key_ring, load_secret
+from pxt_flight.access.reader import check_reader, ensure_reader
 from pxt_flight.access.schema import open_schema
 from pxt_flight.config import Settings
+from pxt_flight.engine.catalog import Catalog
 from pxt_flight.engine.engine import Engine, open_engine
+from pxt_flight.engine.limits import Limits
 from pxt_flight.engine.selftest import verify_copy
 from pxt_flight.errors import error
 from pxt_flight.flight.server import FlightServer
-from pxt_flight.flight.tickets import TicketOffice
 
 
 def start(settings: Settings) -> tuple[FlightServer, Engine, str]:
@@ -20,14 +22,18 @@ def start(settings: Settings) -> tuple[FlightServer, Engine, str]:
     Raises:
         ConnectError: `pixeltable_unsupported`, `home_unusable` or `port_in_use`.
     """
-    engine = open_engine(settings.home, threads=settings.engine_threads, query_timeout=settings.query_timeout)
-    verify_copy(engine, settings.state_dir)
-    with open_schema(engine.store_uri) as connection:
+    limits = Limits(seconds=settings.query_timeout, rows=settings.max_rows, size=settings.max_bytes)
+    engine = open_engine(settings.home, threads=settings.engine_threads, limits=limits)
+    with open_schema(engine.store.uri) as connection:
         owner_key = ensure_owner_key(connection, settings.state_dir)
         keys = load_key_ring(connection)
-        office = TicketOffice(Signer(load_secret(connection, "ticket")))
+        signer = Signer(load_secret(connection, "ticket"))
+        reader = ensure_reader(connection, engine.store.uri)
+    engine.read_as(reader if reader is not None and check_reader(reader) else None)
+    verify_copy(engine, settings.state_dir)
+    location = f"grpc://{settings.host}:{settings.flight_port}"
     try:
-        server = FlightServer(f"grpc://{settings.host}:{settings.flight_port}", engine=engine, keys=keys, office=office)
+        server = FlightServer(location, engine=engine, catalog=Catalog(engine.store.uri), keys=keys, signer=signer)
     except (OSError, pa.ArrowException, fl.FlightError):  # by pyarrow's version and platform
         engine.close()
         raise error(

@@ -40,6 +40,7 @@ def flight_error(fault: BaseException) -> fl.FlightError:
         )
     if fault.code == "timeout":
         return fl.FlightTimedOutError(str(fault), extra_info=fault.to_json())
+    # `cancelled` too goes as UNKNOWN: at gRPC's CANCELLED pyarrow's readers believe in a Ctrl-C, and raise KeyboardInterrupt.
     return _FLIGHT_ERRORS.get(type(fault), fl.FlightServerError)(str(fault), extra_info=fault.to_json())
 
 

@@ -46,7 +46,7 @@ def main(channel: plane.Channel) -> None:
     from pxt_flight.http.app import create_app
 
     config = uvicorn.Config(
-        create_app(),
+        create_app(settings.home),
         loop="asyncio",  # uvloop takes the signals' wakeup descriptor from the channel
         lifespan="off",
         ws="none",

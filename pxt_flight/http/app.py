@@ -3,6 +3,8 @@
 import json
 import logging
 from http import HTTPStatus
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from fastapi import FastAPI, Request, Response
@@ -10,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 import pxt_flight
+from pxt_flight import registration
 from pxt_flight.errors import PxtFlightError, error
 from pxt_flight.trace import describe
 
@@ -18,10 +21,11 @@ PROBLEM_JSON = "application/problem+json"
 _log = logging.getLogger(__name__)
 
 
-def create_app() -> FastAPI:
-    """Make the application. It has no documentation pages: FastAPI's own load scripts from a public network."""
+def create_app(home: Path) -> FastAPI:
+    """Make the application of a home's server. It has no documentation pages: FastAPI's own load scripts from a public network."""
     app = FastAPI(title="pxt-flight", version=pxt_flight.__version__, openapi_url=None, docs_url=None, redoc_url=None)
     app.add_api_route("/healthz", health, methods=["GET"])
+    app.add_api_route("/readyz", lambda: readiness(home), methods=["GET"])
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(PxtFlightError, _failed)
@@ -32,6 +36,19 @@ def create_app() -> FastAPI:
 async def health() -> dict[str, str]:
     """Say that this process answers. Asks nothing of Pixeltable, so it stays cheap and needs no key."""
     return {"status": "ok", "version": pxt_flight.__version__}
+
+
+def readiness(home: Path) -> dict[str, Any]:
+    """Say whether the whole server can answer, and what of it is slower than it should be; needs no key.
+
+    Raises:
+        UnavailableError: the server is starting or stopping.
+    """
+    server = registration.running(home)
+    if server is None or not all(plane.is_alive() for plane in server.planes.values()):
+        raise error("unavailable", "The server is starting or stopping.", hint="Try again in a moment.")
+    because = f"Queries are read in the tier {server.read_tier}: {server.read_because}." if server.read_because else None
+    return {"status": "ready", "reads": {"tier": server.read_tier, "slower_because": because}}
 
 
 def problem(failure: PxtFlightError, *, status: int | None = None, headers: dict[str, str] | None = None) -> Response:

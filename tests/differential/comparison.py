@@ -10,6 +10,7 @@ import struct
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,12 @@ def same(expected: Iterable[Sequence[Any]], actual: pa.Table, *, ordered: bool =
 
     Args:
         expected: rows as `collect()` gives them, a media cell as the path of its file (`.localpath`).
-        actual: what we answered; its fields say by `pxt:type` what their values are.
+        actual: what we answered; its fields say by `pxt:type` what their values are, or are of a type that Pixeltable does not have.
         ordered: whether the order of the rows counts; else they are compared as multisets.
     """
-    kinds = [field.metadata[b"pxt:type"].decode() for field in actual.schema]
+    kinds = [kind_of(field) for field in actual.schema]
     for field, kind in zip(actual.schema, kinds, strict=True):
-        assert field.type == ARROW_TYPES[kind], f"{field.name} is {field.type}"
+        assert field.type == ARROW_TYPES.get(kind, field.type), f"{field.name} is {field.type}"
         assert field.nullable or not actual[field.name].null_count, f"{field.name} holds NULL and says that it cannot"
     found = [_plain(kinds, row) for row in zip(*(column.to_pylist() for column in actual.columns), strict=True)]
     wanted = [_plain(kinds, [_parsed(kind, value) for kind, value in zip(kinds, row, strict=True)]) for row in expected]
@@ -49,6 +50,12 @@ def same(expected: Iterable[Sequence[Any]], actual: pa.Table, *, ordered: bool =
         assert found == wanted
     else:
         assert Counter(found) == Counter(wanted)
+
+
+def kind_of(field: pa.Field) -> str:
+    """The Pixeltable type of a field, else the name of a type that only SQL has."""
+    declared = (field.metadata or {}).get(b"pxt:type")
+    return declared.decode() if declared else "Decimal" if pa.types.is_decimal(field.type) else "Other"
 
 
 def rows_of(result: Iterable[Any]) -> list[tuple[Any, ...]]:
@@ -92,4 +99,6 @@ _PLAIN: dict[str, Any] = {
     "UUID": lambda value: _exactly(uuid.UUID)(value).bytes,
     "Json": lambda value: json.dumps(json.loads(value), sort_keys=True),
     "Image": _exactly(bytes),
+    "Decimal": _exactly(Decimal),
+    "Other": repr,
 }

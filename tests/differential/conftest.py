@@ -1,4 +1,4 @@
-"""An engine in the test process, on the store that the server and Pixeltable use too; and Postgres itself, which says what SQL means."""
+"""Reading in one tier of an engine in the test process; and Postgres itself, which says what SQL means."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -11,17 +11,6 @@ Read = Callable[..., pa.Table]
 
 
 @pytest.fixture(scope="session")
-def engine(pxt: Any) -> Iterator[Any]:
-    """The engine itself, whose tiers can be told apart."""
-    from pxt_flight.engine.engine import Engine  # imports Pixeltable: not before its home is known
-
-    engine = Engine()
-    assert engine.slow_because is None
-    yield engine
-    engine.close()
-
-
-@pytest.fixture(scope="session")
 def read(engine: Any) -> Read:
     """Read SQL in one tier: `read(sql, parameters, tier="copy")`; a silent fall-back to another tier fails."""
     from pxt_flight.engine.scan import Request
@@ -29,7 +18,7 @@ def read(engine: Any) -> Read:
     def read(sql: str, parameters: Sequence[Any] = (), *, tier: str, media: str = "bytes") -> pa.Table:
         request = Request(sql, tuple(parameters), media)
         # `copy` is not insisted on: that it is chosen is part of what is tested.
-        stream = engine.stream(request, engine.plan(request).pin, tier="cursor" if tier == "cursor" else None)
+        stream = engine.stream(request, engine.plan(request).pins, tier="cursor" if tier == "cursor" else None)
         try:
             assert stream.tier == tier
             return pa.Table.from_batches(list(stream.batches), stream.schema)

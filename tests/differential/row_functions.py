@@ -19,3 +19,23 @@ def backwards(s: str) -> str:
 def length(s: str) -> int:
     """The number of characters, not known to Postgres."""
     return len(s)
+
+
+FAILURES = {
+    1: "cannot open '/srv/my pictures/secret folder/cat 1.png'",
+    2: "no object at s3://bucket-name/private/dog.png",
+    3: "GET https://user:pw@host.example/private/owl.png?token=abc123&x=1 failed: 403",
+    4: r"cannot find C:\Users\Ann Smith\My Pictures\cow.png",
+    5: "~/private/pig.png is not ./../private/hen.png",
+    6: "file:///srv/my%20pictures/private/fox.png: broken",
+    7: "Error in /srv/private/a.py, line 3:\n  open('/srv/my pictures/private/bee.png')",
+    8: "nothing to hide: 1/2 of a and/or b",
+    9: "403 of https://user:pw@host.example:8443/private/bat.png, https://host.example:8443/private/x/ant.png and s3://bucket/private/elk.png",
+}
+"""What functions say when they fail, and what nobody may read of it."""
+
+
+@pxt.udf
+def failing(n: int) -> int:
+    """Fails with a text of `FAILURES`."""
+    raise ValueError(FAILURES[n])

@@ -104,7 +104,6 @@ SELECTED = [
     Shape("select n - (id - 3) * 2 as a, (n - id) - 3 as b from {t}", lambda t, _: t.select(a=t.n - (t.id - 3) * 2, b=(t.n - t.id) - 3)),
     Shape("select -n as a, -f as b, - (n + 1) as c, +n as d from {t}", lambda t, _: t.select(a=-t.n, b=-t.f, c=-(t.n + 1), d=t.n)),
     Shape("select f + 0.1 as a, f * 1e-3 as b from {t}", lambda t, _: t.select(a=t.f + 0.1, b=t.f * 1e-3)),
-    Shape("select n + 0.5 as a, n * 2.0 as b from {t}", lambda t, _: t.select(a=t.n + 0.5, b=t.n * 2.0)),
     Shape("select n > 1 as a, s is null as b, not b as c from {t}", lambda t, _: t.select(a=t.n > 1, b=t.s == None, c=~t.b)),
 ]
 
@@ -160,8 +159,6 @@ TYPED = [
     _where(f"u in ('{ID}', '{ID.hex}')", lambda t: t.u.isin([ID])),
     _where("n = '2'", lambda t: t.n == 2),
     _where("f < '2.5'", lambda t: t.f < 2.5),
-    _where("t > d", lambda t: t.t > t.d),
-    _where("t = d", lambda t: t.t == t.d),
 ]
 
 LOGIC = [
@@ -316,6 +313,49 @@ AGGREGATED = [
 ]
 
 ALL = [*SELECTED, *COMPARED, *TYPED, *LOGIC, *LIKE, *PARAMETERS, *ORDERED, *AGGREGATED]
+
+
+POSTGRES_ONLY = [
+    "select n + 0.5 as a, n * 2.0 as b from {t}",
+    "select id from {t} where t > d",
+    "select id from {t} where t = d",
+    "select id, n / 2 as a, -n / 2 as b, n % 3 as c, f / 2 as d, abs(n) as e from {t}",
+    "select id, n / 2.0 as a, round(n / 7.0, 3) as b, round(f) as c, n::numeric(12, 3) as d from {t}",
+    "select sum(n) as a, sum(n * 0.5) as b, avg(n) as c, sum(f) as d, count(distinct n) as e, sum(n) filter (where b) as g from {t}",
+    "select sum(n) / 2 as a, sum(n) + count(*) as b, avg(n) * 2 as c, stddev(n) as d, bool_or(b) as e from {t}",
+    "select b, sum(big % 1000) as a, min(d) as c, max(t) as e from {t} group by b order by b",
+    "select d, b, count(*) as c, grouping(d) as g from {t} group by cube (d, b) order by d, b, g, c",
+    "select extract(year from t) as a, extract(second from t) as b, date_trunc('day', t) as c from {t}",
+    "select t - timestamptz '2024-01-01' as a, t at time zone 'Asia/Tokyo' as b, d - 0 as c, d - date '2024-01-01' from {t}",
+    "select length(s) as a, upper(s) as b, s || '!' as c, substring(s from 1 for 2) as d, left(s, 1) as e, position('a' in s) from {t}",
+    "select id from {t} where s ~ '^[a-z]' or s ilike 'ZEB%' or s similar to '(50|1)%'",
+    "select n::text as a, f::text as b, t::text as c, b::text as d, '7'::bigint + n as e from {t}",
+    "select coalesce(s, 'none') as a, nullif(n, 2) as b, greatest(n, id) as c, case when n > 1 then s when b then 'b' end as d from {t}",
+    "select j -> 'a' as a, j ->> 'a' as b, j #>> '{{a,0}}' as c, j ? 'a' as d, j @> '[]' as e, jsonb_typeof(j) as g from {t}",
+    "select id, e.value::text as v from {t}, jsonb_array_elements(j -> 'a') as e(value)",
+    "select array[n, id] as a, array_agg(id) over (partition by b order by id) as c from {t}",
+    "select id, row_number() over (order by n, id) as a, rank() over (order by n) as b, lag(s) over (order by id) as c from {t}",
+    "select sum(n) over (order by id rows between 2 preceding and current row) as d, ntile(3) over (order by id) as e from {t}",
+    "select id from {t} window w as (partition by b) order by first_value(id) over w, id",
+    "select a.id, b.id as other from {t} as a join {t} as b on a.n = b.id and b.b",
+    "select a.id, b.s from {t} as a left join {t} as b on b.id = a.n - 1 order by a.id, b.id",
+    "select count(*) as c from {t} as a full join {t} as b using (n)",
+    "select a.id, z.m from {t} as a cross join lateral (select max(b.id) as m from {t} as b where b.n = a.n) as z",
+    "with a as (select n, count(*) as c from {t} group by n), b as (select max(c) as top from a) select a.* from a, b where c = top",
+    "with recursive r(i) as (select 1 union all select i + 1 from r where i < 5) select r.i, s from r join {t} on id = i",
+    "select n from {t} union select id from {t}",
+    "select n from {t} except all select 2",
+    "(select n, s from {t} where n > 1) intersect (select n, s from {t} where b) order by n, s",
+    "select id from {t} where n in (select id from {t} where b) and exists (select 1 from {t} as o where o.id = {t}.n)",
+    "select id, (select count(*) from {t} as o where o.n = {t}.n) as same from {t}",
+    "select distinct on (n) n, id from {t} order by n, id desc",
+    "select n, id from {t} order by n desc nulls last, id fetch first 5 rows only",
+    "select x.a, v.b from (select id as a from {t}) as x join (values (1, 'one'), (2, 'two')) as v(k, b) on v.k = x.a",
+    "select string_agg(s, ',' order by id) as a, array_agg(n order by id) as b, percentile_cont(0.5) within group (order by n) from {t}",
+    "select jsonb_agg(j order by id) as a, jsonb_object_agg(id, n) as b from {t} where id < 5",
+    "select 1 as one, 'x' as x, null as z, true as y, 1.50 as d, 2::numeric as e from {t} limit 1",
+]
+"""What only Postgres answers."""
 
 
 def placeholders(shapes: list[Shape]) -> Iterator[Shape]:

@@ -9,13 +9,6 @@ TIERS = pytest.mark.parametrize("tier", ["copy", "cursor"])
 ROWS = [{"id": i, "n": None if i % 7 == 3 else i % 5, "s": None if i % 4 == 3 else f"{i}% \\of it's"} for i in range(30)]
 
 
-def pin(version):
-    # Imported once the store exists: it imports Pixeltable.
-    from pxt_flight.engine.scan import Pin
-
-    return Pin(version)
-
-
 @pytest.fixture(scope="module")
 def directory(pxt):
     pxt.create_dir("diff_sources")
@@ -68,7 +61,7 @@ def test_a_tier_is_chosen_by_what_is_read(base, engine):
 
     for column, tier in {"id": "copy", "inverse": "copy", "back": "cursor", "chars": "cursor", "*": "cursor"}.items():
         request = Request(f"select {column} from diff_sources.base")
-        stream = engine.stream(request, engine.plan(request).pin)
+        stream = engine.stream(request, engine.plan(request).pins)
         stream.close()
         assert stream.tier == tier
 
@@ -118,7 +111,7 @@ def test_groups_of_unstored_columns_are_refused(base, engine, clauses):
     from pxt_flight.engine.scan import Request
 
     with pytest.raises(PxtFlightError) as caught:
-        engine.stream(Request(f"select {clauses}"), pin(base.get_metadata()["version"]))
+        list(engine.stream(Request(f"select {clauses}")).batches)
     assert caught.value.code in ("INVALID_EXPRESSION", "UNSUPPORTED_OPERATION")
 
 

@@ -44,7 +44,7 @@ def test_an_error_in_the_middle_of_a_stream_keeps_its_code(db, make_table, pxt):
     rows = [{"id": i, "j": ["x" * 1000]} for i in range(4000)]
     name = make_table({"id": pxt.Int, "j": pxt.Json}, [*rows, {"id": 4000, "j": [np.ones(2)]}]).get_metadata()["name"]
     for read in (lambda result: result.to_arrow(), lambda result: result.to_reader().read_all()):
-        result = db.sql(f"select j from {name} order by id")  # begins well
+        result = db.sql(f"select j from {name}")  # begins well: rows come as they were inserted
         with pytest.raises(pf.InvalidRequestError) as caught:
             read(result)
         assert (caught.value.code, caught.value.where) == ("type_unsupported", {"column": "j"})

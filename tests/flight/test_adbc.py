@@ -70,12 +70,10 @@ def test_parameters_of_each_type(adbc, typed, condition, value):
     ("condition", "value", "code"),
     [
         ("i = ?", "seven", "TYPE_MISMATCH"),
-        ("i = ?", None, "TYPE_MISMATCH"),
-        ("f = ?", float("nan"), "TYPE_MISMATCH"),
         ("b = ?", 1, "TYPE_MISMATCH"),
-        ("d = ?", "2024-02-30", "TYPE_MISMATCH"),
-        ("t = ?", "0001-01-01T00:00:00+23:00", "TYPE_MISMATCH"),
-        ("s = ?", b"seven", "INVALID_ARGUMENT"),
+        ("d = ?", "2024-02-30", "INVALID_ARGUMENT"),
+        ("t = ?", "yesterday's", "TYPE_MISMATCH"),
+        ("s = ?", b"seven", "TYPE_MISMATCH"),
         ("s = ?", ["seven"], "INVALID_ARGUMENT"),
         ("s = ?", "a\0b", "INVALID_ARGUMENT"),
         ("i = 7", 7, "INVALID_ARGUMENT"),
@@ -84,19 +82,20 @@ def test_parameters_of_each_type(adbc, typed, condition, value):
 )
 def test_parameters_that_do_not_fit(adbc, typed, condition, value, code):
     with adbc.cursor() as cursor, pytest.raises(adbc_driver_manager.Error, match=f"{code}: "):
-        cursor.execute(f"select i from {typed} where {condition}", (value,))
+        # Where the plan of another value is at hand, Postgres sees this one when it reads.
+        cursor.execute(f"select i from {typed} where {condition}", (value,)).fetchall()
+
+
+@pytest.mark.parametrize(("condition", "value"), [("i = ?", None), ("f = ?", float("nan")), ("i < ?", -(2**63))])
+def test_parameters_that_fit_and_find_nothing(adbc, typed, condition, value):
+    with adbc.cursor() as cursor:
+        assert cursor.execute(f"select i from {typed} where {condition}", (value,)).fetchall() == []
 
 
 def test_parameters_may_be_bound_again(adbc, typed):
     with adbc.cursor() as cursor:
         for value, expected in ((7, [(7,)]), (9, []), (8, [(8,)])):
             assert cursor.execute(f"select i from {typed} where i = ?", (value,)).fetchall() == expected
-
-
-def test_several_rows_of_parameters_are_refused(adbc, typed):
-    rows = pa.table({"0": [7, 8]})
-    with adbc.cursor() as cursor, pytest.raises(adbc_driver_manager.Error, match="INVALID_ARGUMENT: One row of parameters"):
-        cursor.execute(f"select i from {typed} where i = ?", rows)
 
 
 def test_writing_is_refused(adbc, typed):
@@ -108,13 +107,6 @@ def test_writing_is_refused(adbc, typed):
         with pytest.raises(adbc_driver_manager.Error, match="sql_not_allowed: This server reads"):
             cursor.adbc_ingest(typed, pa.table({"i": [9]}), mode="append")
         assert cursor.execute(f"select count(*) from {typed}").fetchall() == [(2,)]
-
-
-def test_metadata_calls_that_are_not_served_say_so(adbc):
-    with pytest.raises(adbc_driver_manager.Error, match="UNSUPPORTED_OPERATION: CommandGetDbSchemas"):
-        adbc.adbc_get_objects().read_all()
-    with pytest.raises(adbc_driver_manager.Error, match="UNSUPPORTED_OPERATION: CommandGetTables"):
-        adbc.adbc_get_table_schema("films")
 
 
 def test_the_server_says_who_it_is(adbc):
@@ -137,8 +129,8 @@ def test_partitions_are_readable_elsewhere(adbc, db, films):
     [
         ({}, "key_missing"),
         ({"adbc.flight.sql.authorization_header": "Bearer pxt_nonsense"}, "key_invalid"),
-        ({"adbc.flight.sql.authorization_header": "Basic dTpw"}, "key_missing"),
-        ({"username": "u", "password": "p"}, "key_missing"),
+        ({"adbc.flight.sql.authorization_header": "Basic dTpw"}, "key_invalid"),
+        ({"username": "u", "password": "p"}, "key_invalid"),
     ],
 )
 def test_no_or_a_wrong_key(server, films, options, code):

@@ -226,10 +226,8 @@ def test_a_ticket_outlives_its_prepared_statement(stranger, as_owner, films):
 
 
 NOT_SERVED = {
-    "metadata": messages.CommandGetTables(include_schema=True),
     "update": messages.CommandStatementUpdate(query="delete from wire_films"),
     "ingest": messages.CommandStatementIngest(table="wire_films"),
-    "catalogs": messages.CommandGetCatalogs(),
 }
 
 

@@ -14,9 +14,9 @@ from pxt_flight.http.app import create_app
 
 
 @pytest.fixture(scope="module")
-def ask():
+def ask(tmp_path_factory):
     """Ask the application over a real connection: answers status, headers and the JSON of the body."""
-    app = create_app()
+    app = create_app(tmp_path_factory.mktemp("home"))
 
     @app.get("/fails")
     async def fails():
@@ -47,6 +47,11 @@ def ask():
     yield ask
     server.should_exit = True
     thread.join()
+
+
+def test_readiness_without_a_server(ask):
+    status, _, problem = ask("/readyz")
+    assert (status, problem["code"], problem["retryable"]) == (503, "unavailable", True)
 
 
 def test_health(ask):

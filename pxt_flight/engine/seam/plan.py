@@ -1,29 +1,31 @@
-"""A Pixeltable query -> the SQL statement Pixeltable plans for it, with one typed column per selected expression.
+"""A Pixeltable table -> the SELECT that Pixeltable plans for a scan of it, with one typed and named column per wanted one.
 
-Accepted by allow-list only: exact node classes, exact types. Anything else answers None, and the caller reads through `cursor()`.
+Accepted by allow-list only: exact node classes, exact types. Anything else answers what stands in the way, and the caller reads through
+`cursor()`.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pixeltable as pxt
 import sqlalchemy as sql
 from pixeltable.catalog import retry_loop
-from pixeltable.exec import CachePrefetchNode, CellReconstructionNode, SqlAggregationNode, SqlScanNode
-from pixeltable.exprs import ColumnPropertyRef, ColumnRef
+from pixeltable.exec import CachePrefetchNode, CellReconstructionNode, SqlScanNode
+from pixeltable.exprs import ColumnRef
 from pixeltable.runtime import get_runtime
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
-from pxt_flight.engine.types import MEDIA_TYPES, parse_type
+from pxt_flight.engine.seam.probe import NotSqlError
+from pxt_flight.engine.types import MEDIA_TYPES
 
 T = TypeVar("T")
+Property = Literal["value", "errortype", "errormsg", "rowid"]
 
 # Not `postgresql.dialect()`: that is psycopg2's, which doubles every % of a literal (rows are lost silently).
 _DIALECT = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it without types
 
-# What each Pixeltable type is cast to, so that the wire has the declared type: sum(int) is numeric in Postgres, length() an int4.
+# What each Pixeltable type is cast to, so that a statement finds the declared type whatever Pixeltable's planner makes of it.
 _SCALARS: dict[str, Any] = {
     "Int": sql.BigInteger,
     "Float": sql.Double,
@@ -33,26 +35,61 @@ _SCALARS: dict[str, Any] = {
     "Date": sql.Date,
     "UUID": sql.Uuid,
 }
-# Cells that may refer to files: a media cell is its URL, a Json cell jsonb's own text.
-_OUTSIDE = MEDIA_TYPES | {"Json"}
-# Python wrappers around a scan that only decode cells; we decode them ourselves, or `undecodable` sends the query to cursor().
+# Stands in a relation where each run puts a number that nobody can know before: Postgres would take a user's text such as '(0,{7},1)' for
+# a reference to any row, also one that a view leaves out.
+RUN = '"pxt$run"'
+# Python wrappers around a scan that only decode cells: a media cell stays a reference here, and Json is jsonb's own.
 _DECODERS = (CellReconstructionNode, CachePrefetchNode)
-# Exact classes, for a subclass may do more. (Joins and samples are SQL too; no query of ours makes them.)
-_SQL_NODES = (SqlScanNode, SqlAggregationNode)
+# All but the file's name of a path, with or without a scheme, on any system, and the query of a URL: error texts quote what they failed on.
+# Of a URL the user and the host with its port go, too.
+# A folder's name may have spaces, so a text between two paths may be cut too: rather that than half a path.
+_FOLDERS = (
+    r"(?:[A-Za-z][A-Za-z0-9+.-]*://(?:[^\s/\\'\"<>]*@)?(?:[^\s/\\'\"<>]*[/\\]+)?|[A-Za-z]:\\|~?[/\\])(?:[^/\\'\"<>|:*?\n]+[/\\]+)*(?=[^\s/\\'\"<>|:*?])"
+    r"|[?][A-Za-z0-9_%.+-]+=[^\s'\"<>]*"
+)
 
 
 @dataclass(frozen=True)
-class SqlPlan:
-    """Pixeltable's statement for a query.
+class Wanted:
+    """A column of a relation: `name` as statements say it, and what of the table's `column` it is."""
 
-    `statement` yields the selected expressions in order and typed, and after them one Bool column for each position in `flagged`: true
-    where the Json cell at that position holds objects that are not JSON, else NULL. `undecodable` (where there is one) yields a row if
-    some cell that the query may touch is stored in a form that only Pixeltable can decode.
+    name: str
+    column: str
+    property: Property = "value"
+
+
+@dataclass(frozen=True)
+class CellSource:
+    """Where the cells of a media column are stored: what a cell reference's first number stands for.
+
+    Attributes:
+        kind: its Pixeltable type, `Image`.
+        name: its name in the table.
+        table: that of the store.
+        column: that of the store.
+        row_id: the columns of the row id there.
+    """
+
+    kind: str
+    name: str
+    table: str
+    column: str
+    row_id: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table as Postgres reads it.
+
+    Attributes:
+        statement: a SELECT that yields the wanted columns under their names.
+        reads: (table, column) of the store that it touches, all that a role must be granted for it.
+        stored_columns: (table, column) of the store and the name of the column of the table that it holds.
     """
 
     statement: str
-    flagged: tuple[int, ...]
-    undecodable: str | None
+    reads: frozenset[tuple[str, str]]
+    stored_columns: Mapping[tuple[str, str], str]
 
 
 def in_transaction(work: Callable[[], T]) -> T:
@@ -64,90 +101,125 @@ def in_transaction(work: Callable[[], T]) -> T:
     return result
 
 
-@contextmanager
-def transaction(query: pxt.Query) -> Iterator[None]:
-    """Hold Pixeltable's read transaction (REPEATABLE READ) for the tables of a query, on this thread."""
-    catalog = get_runtime().catalog
-    with catalog.begin_xact(for_write=False, read_tvps=query._from_clause.tvps, read_tbl_ids=query.referenced_tbl_ids()):
-        yield
+def compile_relation(
+    table: pxt.Table, wanted: Sequence[Wanted], kinds: Mapping[str, str], sources: MutableMapping[CellSource, int]
+) -> Relation:
+    """Plan a scan of a table with Pixeltable's planner. Needs `in_transaction`.
 
+    Args:
+        table: at the version that is to be read.
+        wanted: the columns.
+        kinds: the names of the table's Pixeltable types, by column.
+        sources: the numbers that stand for media columns in cell references, to which those of this table are added.
 
-def versions(query: pxt.Query) -> dict[str, int]:
-    """The version of each table that the query reads, by table id. Needs `transaction`."""
-    return {table_id.hex: version for table_id, version in query._from_clause_tbl_versions().items()}
-
-
-def compile_query(query: pxt.Query) -> SqlPlan | None:
-    """Plan a query with Pixeltable's planner, or answer None where the plan is not known to be pure SQL. Needs `transaction`."""
+    Raises:
+        NotSqlError: the plan is not known to be pure SQL.
+    """
+    # Something must be selected for a plan to exist; what nobody wants is left out of the statement again below.
+    named = {want.column for want in wanted if want.property != "rowid"} or {_plainest(kinds)}
+    expressions = {name: table[name] for name in sorted(named)}
+    query = table.select(**{f"c{i}": expression for i, expression in enumerate(expressions.values())})
     plan = query._create_query_plan()
     node = plan.exec_root
     while type(node) in _DECODERS:
         node = node.input
-    if type(node) not in _SQL_NODES or node.input is not None:
-        return None
+    # The exact class, for a subclass may do more.
+    if type(node) is not SqlScanNode or node.input is not None:
+        raise NotSqlError("a column is computed while it is read")
     statement = node._create_stmt()
-    # A parameter without a value (a template's, an unseeded sample's) cannot be rendered as a literal.
-    if any(value is None for value in statement.compile(dialect=_DIALECT).params.values()):
-        return None
-
     columns = list(statement.selected_columns)
     position = {expression.id: i for i, expression in enumerate(node.sql_select_list_exprs)}
-    selected: list[Any] = []
-    flags: dict[int, Any] = {}
-    doubts: list[Any] = []
-    for i, expression in enumerate(plan.select_list_exprs):
-        if expression.id not in position:
-            return None
-        column = columns[position[expression.id]]
-        typed = _typed(expression, column, is_scan=type(node) is SqlScanNode)
-        if typed is None:
-            return None
-        selected.append(typed.label(f"c{i}"))
-        if _kind(expression) in MEDIA_TYPES:
-            # Remote objects are fetched by Pixeltable's file cache.
-            doubts.append(sql.not_(column.startswith("file://", autoescape=True)))
-        if _kind(expression) == "Json":
-            metadata = node.cellmd_item_idxs.get(ColumnPropertyRef(expression, ColumnPropertyRef.Property.CELLMD))
-            if metadata is None:
-                return None
-            flags[i] = _holds_objects(columns[metadata]).label(f"f{i}")
-    selected += flags.values()
+    stored = {}
+    for name, expression in zip(expressions, plan.select_list_exprs, strict=True):
+        if type(expression) is not ColumnRef or expression.id not in position:
+            raise NotSqlError(f"column {name} is computed while it is read")
+        stored[name] = columns[position[expression.id]]
+    row_id = node.tbl.tbl_version.get().store_tbl.rowid_columns()
+    selected = []
+    for want in wanted:
+        if want.property == "rowid":
+            typed = _row_id(row_id)
+        elif want.property != "value":
+            typed = _error_property(stored[want.column], want.property)
+        elif kinds[want.column] in MEDIA_TYPES:
+            source = _cell_source(want.column, kinds[want.column], stored[want.column])
+            typed = _cell(stored[want.column], source, sources.setdefault(source, len(sources)))
+        else:
+            typed = _typed(want.column, kinds[want.column], stored[want.column])
+        selected.append(typed.label(want.name))
     # Pixeltable names its FROM itself, with joins for a view: keeping what the columns imply beside that makes it ambiguous.
-    return SqlPlan(_render(statement.with_only_columns(*selected)), tuple(flags), _any_row(statement, doubts))
+    final = statement.with_only_columns(*(selected or [sql.literal_column("1").label("?")]))
+    names = {(column.table.name, column.name): name for name, column in stored.items()}
+    return Relation(_render(final), _reads(final), names)
 
 
-def export_snapshot() -> str:
-    """Name the snapshot of this thread's transaction, for other connections to join. Needs `transaction`."""
-    name = get_runtime().conn.execute(sql.text("SELECT pg_export_snapshot()")).scalar_one()
-    return str(name)
+def table_ids(table: pxt.Table) -> list[str]:
+    """The ids of a table and of those below it, which a scan reads together. Needs `in_transaction`."""
+    return [table_id.hex for table_id in table.select()._from_clause_tbl_versions()]
 
 
-def _typed(expression: Any, column: Any, *, is_scan: bool) -> Any | None:
-    """The SQL column cast to what its Pixeltable type promises, or None where no rule is known to be right."""
-    kind = _kind(expression)
+def version(table: pxt.Table) -> int:
+    """The version of a table that this transaction sees. Needs `in_transaction`."""
+    versions = table.select()._from_clause_tbl_versions()
+    return int(next(iter(versions.values())))
+
+
+def run_sql(statement: str, **parameters: Any) -> list[Any]:
+    """The rows of a query in this thread's transaction. Needs `in_transaction`."""
+    return list(get_runtime().conn.execute(sql.text(statement), parameters))
+
+
+def _plainest(kinds: Mapping[str, str]) -> str:
+    return min(kinds, key=lambda name: kinds[name] not in _SCALARS)
+
+
+def _typed(name: str, kind: str, column: Any) -> Any:
+    """The SQL column cast to what its Pixeltable type promises."""
     if kind in _SCALARS:
         return sql.cast(column, _SCALARS[kind])
-    # A cell with parts outside of the database is only known where it stands in its own column.
-    if kind in _OUTSIDE and is_scan and type(expression) is ColumnRef:
-        return sql.cast(column, sql.Text)
-    return None
+    if kind != "Json":
+        raise NotSqlError(f"column {name} is of type {kind}")
+    metadata = column.table.c.get(f"{column.name}_cellmd")
+    if metadata is None:
+        raise NotSqlError(f"Json column {name} has no metadata")
+    # Images, arrays and bytes inside of JSON live in chunk files; the JSON holds only their place, which is nobody's to see.
+    # The metadata are an argument, for of constants alone Postgres would call it while it plans.
+    refused = sql.func.pxt_flight.not_json(sql.cast(sql.literal(name), sql.Text), metadata)
+    return sql.case((metadata.op("->")("file_urls").is_not(None), refused), else_=column)
 
 
-def _holds_objects(metadata: Any) -> Any:
-    """Images, arrays and bytes inside of JSON live in chunk files, the JSON holds only their place; true for such a cell, else NULL."""
-    return sql.case((metadata.op("->")("file_urls").is_not(None), sql.true()))
+def _error_property(column: Any, which: str) -> Any:
+    metadata = column.table.c.get(f"{column.name}_cellmd")
+    if metadata is None:
+        raise NotSqlError("a column has no errors")
+    text = metadata.op("->>")(which)
+    return sql.func.regexp_replace(text, _FOLDERS, "", "g") if which == "errormsg" else text
 
 
-def _any_row(statement: Any, doubts: list[Any]) -> str | None:
-    if not doubts:
-        return None
-    everything = statement.order_by(None).limit(None).offset(None)
-    return _render(everything.with_only_columns(sql.literal(1)).where(sql.or_(*doubts)).limit(1))
+def _row_id(columns: Sequence[Any]) -> Any:
+    """The row id: the integer, or the numbers from the base to the component with dots between them."""
+    return columns[0].expression if len(columns) == 1 else sql.func.concat_ws(".", *columns)
+
+
+def _cell_source(name: str, kind: str, column: Any) -> CellSource:
+    row_id = tuple(name for name in column.table.c.keys() if name == "rowid" or name.startswith("pos_"))  # noqa: SIM118
+    if "v_min" not in column.table.c:
+        raise NotSqlError("the table is not versioned")
+    return CellSource(kind, name, column.table.name, column.name, row_id)
+
+
+def _cell(column: Any, source: CellSource, number: int) -> Any:
+    """An opaque reference in place of the stored path: source, number of the run and row id, version."""
+    numbers = [sql.literal_column(RUN), *(column.table.c[name] for name in source.row_id)]
+    row_id = sql.cast(sql.dialects.postgresql.array(numbers), sql.ARRAY(sql.BigInteger))
+    cell = sql.func.row(sql.literal_column(str(number)), row_id, column.table.c.v_min)
+    return sql.case((column.is_not(None), cell.op("::")(sql.literal_column("pxt_flight.cell"))))
+
+
+def _reads(statement: Any) -> frozenset[tuple[str, str]]:
+    found = (part for part in sql.sql.visitors.iterate(statement) if isinstance(part, sql.Column) and isinstance(part.table, sql.Table))
+    return frozenset((column.table.name, column.name) for column in found)
 
 
 def _render(statement: Any) -> str:
     return str(statement.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
-
-
-def _kind(expression: Any) -> str:
-    return parse_type(str(expression.col_type)).name

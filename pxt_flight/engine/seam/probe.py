@@ -13,20 +13,23 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "pixeltable": (
         "Query._create_query_plan",
         "Query._from_clause_tbl_versions",
-        "Query.referenced_tbl_ids",
     ),
     "pixeltable.catalog": ("retry_loop",),
     "pixeltable.exec": (
         "CachePrefetchNode",
         "CellReconstructionNode",
-        "SqlAggregationNode._create_stmt",
         "SqlScanNode._create_stmt",
     ),
-    "pixeltable.exprs": ("ColumnRef", "ColumnPropertyRef.Property.CELLMD"),
+    "pixeltable.exprs": ("ColumnRef",),
     "pixeltable.runtime": ("get_runtime",),
-    "pixeltable.catalog.catalog": ("Catalog.begin_xact",),
-    "pixeltable.env": ("Env.get", "Env.db_url", "Env.default_time_zone"),
+    "pixeltable.store": ("StoreBase.rowid_columns",),
+    "pixeltable.env": ("Env.get", "Env.db_url"),
+    "pixeltable.utils.http": ("fetch_url",),
 }
+
+
+class NotSqlError(Exception):
+    """Pixeltable computes this in Python; the text says what."""
 
 
 def check_version(version: str | None = None) -> None:

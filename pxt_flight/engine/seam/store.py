@@ -1,7 +1,21 @@
-"""Where Pixeltable keeps its tables."""
+"""Pixeltable's Postgres: where it is, and what of Pixeltable's own metadata tells whether a plan still holds."""
 
 import sqlalchemy as sql
 from pixeltable.env import Env
+from pixeltable.utils.http import fetch_url
+
+__all__ = ["DIRECTORIES", "FINGERPRINT", "fetch_url", "libpq_uri"]
+
+# Every change of a table or directory (a write, a new column, a rename, a drop) writes its row anew, which gives it another xmin.
+FINGERPRINT = """
+SELECT id::text, xmin::text FROM tables WHERE id = ANY({ids}) UNION ALL SELECT id::text, xmin::text FROM dirs WHERE id = ANY({ids})
+"""
+DIRECTORIES = """
+WITH RECURSIVE above(id) AS (
+    SELECT dir_id FROM tables WHERE id = ANY({ids}) UNION SELECT dirs.parent_id FROM dirs JOIN above ON dirs.id = above.id
+)
+SELECT id::text FROM above WHERE id IS NOT NULL
+"""
 
 
 def libpq_uri() -> str:
@@ -14,8 +28,3 @@ def libpq_uri() -> str:
     if url.get_backend_name() != "postgresql":
         raise ValueError("not a Postgres store")
     return url.set(drivername="postgresql").render_as_string(hide_password=False)
-
-
-def time_zone() -> str:
-    """The time zone of Pixeltable's sessions, by its name: a date beside a timestamp is midnight there."""
-    return str(Env.get().default_time_zone)

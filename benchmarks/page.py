@@ -1,0 +1,106 @@
+"""A whole run as a reader sees it: on the terminal, and as the page and the file under docs/performance."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.gates import Gate
+from benchmarks.report import Part
+
+_NAME = "read"
+_ABOUT = """\
+# Reading
+
+How fast a table arrives in polars, next to what Pixeltable does by itself, to another Flight SQL server, and to the fastest way that there
+could be. `make bench ARGS="--report docs/performance"` wrote this page and {name}.json.
+
+It starts a server on a temporary home, fills its tables, and leaves nothing behind. `ARGS="--only read,memory"` runs parts,
+`ARGS=--smoke` sees in half a minute that everybody still runs and reads the same rows.
+
+## Who takes part
+
+Everything is on one machine, on connections that are open already. The rows have five columns: Int (the key), String, Float,
+Timestamp, Json.
+
+| contender | what it does |
+| --- | --- |
+| `local collect()` | `table.select(...).collect()` of Pixeltable in this process |
+| `local collect().to_pandas()` | the same, as a pandas DataFrame |
+| `local proxy collect()` | the same query on `pxt://local:...`, the same rows in a database of the proxy's own (`pxt localproxy start`) |
+| `FastAPIRouter, JSON` | Pixeltable's own HTTP route for the query, served by uvicorn; the client is httpx, the end are dicts |
+| `ROAPI, ADBC driver`, `ROAPI, HTTP Arrow` | a Flight SQL server in Rust; it holds a Parquet file in memory, no database |
+| `raw ADBC` | the limit: the SQL that Pixeltable plans for the query, planned beforehand, read straight from its Postgres |
+| `ours, pyarrow.flight` | GetFlightInfo and DoGet with a plain `pyarrow.flight` client, into polars |
+| `ours, ADBC driver` | `pl.read_database` on the Flight SQL driver of ADBC, as `db.adbc()` opens it |
+| `ours, client`, `... to_pandas()` | `db.sql(...).to_polars()` and `db.sql(...).to_pandas()` |
+
+Before anything is timed, every answer is compared with the rows that were stored, value by value; a wrong one ends the run. Each
+contender has run once by then, and runs once per round; a ratio is the median of the ratios inside of each round, because machines
+slow down and speed up by the minute. CPU is that of the client process alone. A contender that cannot run is named, and why.
+"""
+_NOTES = {
+    "memory": "The resident set of the data plane while a client reads batch by batch, over what it was before.",
+    "point": """\
+From the statement's text to the row in the client's hands, another key each time. ROAPI takes no parameters over ADBC, so there are
+also lines where the key is written into the text.""",
+    "first_batch": """\
+Until the first batch is in the client's hands; the stream is then cancelled outside of the time. Pixeltable is not there: nothing of it
+streams, its `cursor()` too has read every row before it gives the first.""",
+    "client": """\
+Each in a process of its own: its resident set at the peak, over what it was after a query of 1,000 rows. One run each, so the wall
+time is only a hint.""",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is told of a run.
+
+    Attributes:
+        machine: facts of the machine, `load_before`, `load_after` and whether it was `quiet`.
+        settings: of the run.
+        parts: what was measured, by name.
+        gates: the bounds.
+    """
+
+    machine: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    parts: Mapping[str, Part]
+    gates: Sequence[Gate]
+
+    def text(self) -> str:
+        """For the terminal."""
+        tables = [f"{part.title}\n\n{part.markdown()}" for part in self.parts.values()]
+        return "\n\n".join([self._where(), *tables, "\n".join(map(str, self.gates))])
+
+    def page(self) -> str:
+        """For the docs."""
+        sections = []
+        for name, part in self.parts.items():
+            sections.append("\n\n".join(filter(None, (f"## {part.title}", _NOTES.get(name), part.markdown()))))
+        gates = "\n".join(f"- {gate}" for gate in self.gates)
+        run = f"## The run\n\n{self._where()} All numbers, round by round: [{_NAME}.json]({_NAME}.json)."
+        return "\n\n".join([_ABOUT.format(name=_NAME).strip(), run, *sections, f"## Bounds\n\n{gates}\n"])
+
+    def write(self, folder: Path) -> None:
+        """Write the page and every number into a folder, which is made where it is missing."""
+        folder.mkdir(parents=True, exist_ok=True)
+        gates = [vars(gate) | {"verdict": gate.verdict} for gate in self.gates]
+        told = {
+            "machine": self.machine,
+            "settings": self.settings,
+            "parts": {name: asdict(part) for name, part in self.parts.items()},
+            "gates": gates,
+        }
+        (folder / f"{_NAME}.json").write_text(json.dumps(told, indent=1) + "\n")
+        (folder / f"{_NAME}.md").write_text(self.page())
+
+    def _where(self) -> str:
+        facts, rounds = self.machine, self.settings["rounds"]
+        versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+        quiet = "quiet" if facts["quiet"] else "not quiet: latencies are not judged, and ratios are noisier"
+        load = f"Load average {facts['load_before'][0]} before the run ({quiet}), {facts['load_after'][0]} after it"
+        machine = f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_gib']} GiB, {facts['system']}"
+        return f"{machine}. {load}. {rounds} round{'s'[: rounds > 1]}.\n{versions}."

@@ -1,0 +1,75 @@
+"""The bar that a long pull shows: rows, and megabytes in a second."""
+
+import os
+import sys
+import warnings
+from time import monotonic
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+
+# Seconds: a shorter pull shows nothing.
+DELAY = 1.0
+_SWITCH = {"0": False, "false": False, "no": False, "off": False, "1": True, "true": True, "yes": True, "on": True}
+
+
+class Progress:
+    """Counts what arrives, and draws a bar once a pull lasts longer than a second. A context manager: the bar ends with it.
+
+    Args:
+        shown: True or False; None leaves it to PXT_FLIGHT_PROGRESS, and else to whether a person looks on (`is_interactive`).
+    """
+
+    def __init__(self, shown: bool | None = None) -> None:
+        self._shown = is_wanted(shown)
+        self._bar: Any = None
+        self._rows = 0
+        self._bytes = 0
+        self._started = monotonic()
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Count one more batch."""
+        if self._shown:
+            self._rows += batch.num_rows
+            self._bytes += batch.nbytes
+            self.draw()
+
+    def draw(self) -> None:
+        """Bring the bar up to now; tqdm itself draws at most ten times in a second."""
+        if not self._shown or (elapsed := monotonic() - self._started) < DELAY:
+            return
+        if self._bar is None:
+            self._bar = _bar()
+            self._bar.start_t -= elapsed
+        self._bar.set_postfix_str(f"{self._bytes / 1e6 / elapsed:.1f} MB/s", refresh=False)
+        self._bar.update(self._rows - self._bar.n)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def is_wanted(shown: bool | None) -> bool:
+    """Whether to show a bar: as asked, else as PXT_FLIGHT_PROGRESS (0 or 1) says, else where a person looks on."""
+    if shown is None:
+        shown = _SWITCH.get(os.environ.get("PXT_FLIGHT_PROGRESS", "").strip().lower())
+    return is_interactive() if shown is None else shown
+
+
+def is_interactive() -> bool:
+    """Whether somebody looks on: the errors' output is a terminal, or this is the kernel of a notebook."""
+    shell = sys.modules.get("IPython")
+    kernel = shell and getattr(shell.get_ipython(), "kernel", None)
+    return kernel is not None or bool(sys.stderr and sys.stderr.isatty())
+
+
+def _bar() -> Any:
+    with warnings.catch_warnings():  # in a notebook without ipywidgets it says so, and draws in text
+        warnings.simplefilter("ignore")
+        from tqdm.auto import tqdm
+    # With a delay it does not draw before its first numbers are there.
+    return tqdm(unit=" rows", unit_scale=True, leave=False, delay=1e-9, file=sys.stderr, bar_format="{n_fmt}{unit} [{elapsed}{postfix}]")

@@ -1,0 +1,89 @@
+"""Postgres' errors as ours. Its texts name columns and types as the statement does; what names anything else is not passed on."""
+
+import re
+
+from pxt_flight.errors import PxtFlightError, error
+
+_NOT_JSON = "pxt_flight.not_json: "  # the function of that name raises it
+_TIMEOUT_HINT = "Ask for fewer rows, or raise PXT_FLIGHT_QUERY_TIMEOUT."
+# A path, or a name of the store.
+_OURS = re.compile(r"/\w|\\\w|://|\b(tbl|view)_[0-9a-f]{8}|\bcol_\d|pxt_flight")
+_REPORTED = re.compile(r".*?ERROR:\s+(?P<text>[^\n]*)", re.DOTALL)
+_NAMED = re.compile(r'column (?:reference )?(?:"(?P<quoted>[^"]+)"|(?P<bare>\S+))')
+# SQLSTATE -> our code (PostgreSQL, appendix A).
+_CODES = {
+    "42703": "COLUMN_NOT_FOUND",
+    "42702": "INVALID_EXPRESSION",  # an ambiguous column
+    "42712": "INVALID_EXPRESSION",  # two tables of one name
+    "42803": "INVALID_EXPRESSION",  # GROUP BY
+    "42P20": "INVALID_EXPRESSION",  # windows
+    "42P10": "INVALID_EXPRESSION",  # a column number that does not exist
+    "42P19": "INVALID_EXPRESSION",  # recursion
+    "42P01": "INVALID_EXPRESSION",  # a name before a column that no table has
+    "42883": "TYPE_MISMATCH",  # no such operator or function for these types
+    "42725": "TYPE_MISMATCH",
+    "42804": "TYPE_MISMATCH",
+    "42846": "TYPE_MISMATCH",
+    "42P18": "TYPE_MISMATCH",
+    "42809": "INVALID_EXPRESSION",  # a window function without OVER
+    "42P21": "INVALID_EXPRESSION",  # two collations
+    "42P22": "INVALID_EXPRESSION",
+    "42601": "sql_syntax",
+    "0A000": "sql_unsupported",  # such as a text in place of a media cell
+    "22P02": "TYPE_MISMATCH",  # a literal that is none of its type
+    "22007": "TYPE_MISMATCH",
+    "22008": "INVALID_ARGUMENT",
+    "53400": "result_too_large",  # temp_file_limit
+    "54000": "sql_unsupported",
+    "54001": "sql_unsupported",
+    "54011": "sql_unsupported",
+    "54023": "sql_unsupported",
+    "21000": "INVALID_ARGUMENT",  # a subquery of more than one row
+}
+# In the middle of a stream ADBC gives the text alone.
+_BY_TEXT = {"invalid input syntax": "TYPE_MISMATCH", "temporary file size exceeds": "result_too_large"}
+
+
+def translated(sqlstate: str, text: str) -> PxtFlightError:
+    """The error of a SQLSTATE.
+
+    Args:
+        sqlstate: its five characters, or nothing where it is not known.
+        text: Postgres' primary message.
+    """
+    text = text.replace("pxt_flight.cell", "media")
+    if _NOT_JSON in text:
+        return not_json(text.partition(_NOT_JSON)[2].split("\n", 1)[0])
+    if sqlstate == "57014" or "statement timeout" in text or "canceling statement" in text:
+        return error("timeout", "The query took longer than the server allows.", hint=_TIMEOUT_HINT)
+    if sqlstate == "22003" or "out of range" in text or "numeric field overflow" in text:
+        hint = "A numeric result holds 38 digits, 18 of them after the point: cast it to double precision or numeric(p, s)."
+        return error("INVALID_ARGUMENT", "A value of the query is out of range.", hint=hint if "numeric" in text else None)
+    code = _CODES.get(sqlstate) or ("INVALID_ARGUMENT" if sqlstate.startswith("22") else None)
+    if not sqlstate and (reported := _REPORTED.match(text)):
+        text = reported["text"]
+        if "does not exist" not in text and "connection" not in text:
+            code = next((code for part, code in _BY_TEXT.items() if part in text), "INVALID_ARGUMENT")
+    if code is not None:
+        said = "The query is not valid." if _OURS.search(text) else f"{text[:1].upper()}{text[1:]}."
+        return error(code, said, where=_place(text))
+    if "does not exist" in text:
+        return error("ticket_stale", "The table was changed or dropped while the query began.", hint="Run the query again.")
+    if sqlstate.startswith(("08", "53", "57")) or "connection" in text.lower():
+        return error("unavailable", "The store takes no connection now.", hint="Try again.")
+    return error("INTERNAL_ERROR", "The store could not answer the query.")
+
+
+def not_json(column: str) -> PxtFlightError:
+    """The error of a Json column whose cells hold more than JSON."""
+    return error(
+        "type_unsupported",
+        f"Json column {column} holds images, arrays or bytes, which are not served.",
+        hint="Leave the column out.",
+        where={"column": column},
+    )
+
+
+def _place(text: str) -> dict[str, str]:
+    found = _NAMED.search(text)
+    return {"column": (found["quoted"] or found["bare"]).rsplit(".", 1)[-1]} if found else {}

@@ -1,0 +1,330 @@
+"""A request -> a statement for Postgres in which each table is Pixeltable's own planned scan.
+
+    WITH "pxt$0" AS NOT MATERIALIZED (<the scan that Pixeltable plans, with its columns under their names>)
+    SELECT CAST(c0 AS BIGINT), ... FROM (<the user's statement, written anew from its tree>) AS r(c0, ...)
+
+Postgres pushes predicates down through such a WITH and uses the indexes of the store. Only what the tree says is sent, never the user's
+text; the outer SELECT is there only where a column must be cast to what goes over the wire.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from types import ModuleType
+from typing import Any, NamedTuple, Protocol
+
+import pyarrow as pa
+from sqlglot import exp
+
+from pxt_flight.engine import dialect, literals, media
+from pxt_flight.engine.bindings import Bound, Held, Known, assembled
+from pxt_flight.engine.catalog import get_table
+from pxt_flight.engine.numerics import numeric_types
+from pxt_flight.engine.outputs import OutputType, output_type
+from pxt_flight.engine.scan import Pin
+from pxt_flight.engine.seam.plan import RUN, CellSource, Relation, Wanted
+from pxt_flight.engine.seam.probe import NotSqlError
+from pxt_flight.engine.seam.store import DIRECTORIES, FINGERPRINT
+from pxt_flight.engine.sources import (
+    ROW_ID,
+    Source,
+    TableInfo,
+    relation_name,
+    split_hidden,
+    table_info,
+)
+from pxt_flight.engine.sql import Statement, positions
+from pxt_flight.engine.store import Store
+from pxt_flight.engine.types import ColumnType, arrow_field
+from pxt_flight.errors import PxtFlightError, error
+
+_TABLES_KNOWN = 128  # sets of tables
+
+
+class Describer(Protocol):
+    """Who plans statements in Postgres without running them."""
+
+    def describe(self, statement: str) -> pa.Schema:
+        """The columns of a statement; Postgres' types are in the metadata of the fields."""
+
+
+@dataclass(frozen=True)
+class ScanNote:
+    """What a plan reads of one table, for explanations."""
+
+    path: str
+    columns: tuple[str, ...]
+    stored: frozenset[str]
+    stored_columns: Mapping[tuple[str, str], str]
+
+
+@dataclass(frozen=True)
+class SqlPlan:
+    """A request as Postgres runs it, for any values of its parameters that have the same types."""
+
+    tree: exp.Query
+    relations: str
+    wrapping: tuple[str, str]
+    schema: pa.Schema
+    held: Held
+    sources: tuple[CellSource, ...]
+    mode: media.MediaMode
+    scans: tuple[ScanNote, ...] = field(repr=False)
+
+    @property
+    def pins(self) -> tuple[Pin, ...]:
+        """What a ticket of it reads."""
+        return self.held.pins
+
+    def statement(self, parameters: Sequence[Any], run: int) -> str:
+        """The SQL for some values of the parameters.
+
+        Args:
+            parameters: the values.
+            run: a random number (`cells.new_run`) that all cell references of this run carry.
+        """
+        tree = self.tree
+        if parameters:
+            tree = tree.copy()
+            literals.bind_parameters(tree, parameters)
+        before, after = self.wrapping
+        return f"{self.relations.replace(RUN, str(run))}{before}{dialect.generate(tree)}{after}"
+
+
+class Planner:
+    """Plans requests.
+
+    Args:
+        seam: `seam.plan`.
+        store: Pixeltable's own login, for the grants.
+        reader: describes statements: the connections of the restricted role.
+    """
+
+    def __init__(self, seam: ModuleType, store: Store, reader: Describer) -> None:
+        self._seam = seam
+        self._store = store
+        self._reader = reader
+        self._known: dict[tuple[str, ...], Known] = {}
+
+    def plan(self, statement: Statement, parameters: Sequence[Any], mode: media.MediaMode, versions: Mapping[str, int]) -> SqlPlan:
+        """Plan a statement; runs on an engine thread.
+
+        Args:
+            statement: what `sql.parse` made.
+            parameters: values, of which the plan keeps the types only.
+            mode: how media values are sent.
+            versions: read these tables as of a version, by path; default the live ones.
+
+        Raises:
+            NotSqlError: it takes Pixeltable itself to read a column.
+            PxtFlightError: the statement is at fault; nothing was read.
+        """
+        with positions(statement.text):
+            bound = self._recalled(statement) if not versions else None
+            if bound is None:
+                bound = self._seam.in_transaction(lambda: self._bind(statement, versions))
+                for relation in bound.relations:
+                    self._store.grant(relation.reads)
+            return self._described(statement, bound, parameters, mode)
+
+    def _recalled(self, statement: Statement) -> Bound | None:
+        """Bind a statement to what is known of its tables, without Pixeltable: the text is new, its tables seldom are."""
+        known = self._known.get(statement.tables)
+        if known is None or self._store.fingerprint(known.held.ids) != known.held.fingerprint:
+            return None
+        try:
+            return assembled(statement, known, known.recall)
+        except KeyError:
+            return None
+
+    def _bind(self, statement: Statement, versions: Mapping[str, int]) -> Bound:
+        tables = {path: get_table(f"{path}:{versions[path]}" if path in versions else path) for path in statement.tables}
+        described = {path: table.get_metadata() for path, table in tables.items()}
+        infos = {path: table_info(path, metadata) for path, metadata in described.items()}
+        known = Known(infos, self._held(tables, described))
+        bound = assembled(
+            statement,
+            known,
+            lambda source, cells: known.learn(source, cells, lambda: self._relation(tables[source.info.path], source, cells)),
+        )
+        if not versions:
+            while len(self._known) >= _TABLES_KNOWN:
+                with suppress(KeyError, StopIteration):  # another thread was quicker
+                    del self._known[next(iter(self._known))]
+            earlier = self._known.get(statement.tables)
+            if earlier is not None and earlier.held == known.held:
+                known.relations |= earlier.relations
+            self._known[statement.tables] = known
+        return bound
+
+    def _relation(self, table: Any, source: Source, cells: dict[CellSource, int]) -> Relation:
+        wanted = [Wanted(name, name) for name in source.visible]
+        for name in source.hidden:
+            split = split_hidden(name)
+            wanted.append(Wanted(name, "", "rowid") if name == ROW_ID or split is None else Wanted(name, *split))  # type: ignore[arg-type]
+        kinds = {name: column.name for name, column in source.info.columns.items() if name not in source.info.unstored}
+        relation: Relation = self._seam.compile_relation(table, wanted, kinds, cells)
+        return relation
+
+    def _held(self, tables: Mapping[str, Any], described: Mapping[str, Mapping[str, Any]]) -> Held:
+        pins = tuple(
+            Pin(path, self._seam.version(tables[path]), metadata["id"].hex)
+            for path, metadata in described.items()
+            if metadata["is_data_versioned"] and not metadata["is_snapshot"] and ":" not in path
+        )
+        ids = [table_id for table in tables.values() for table_id in self._seam.table_ids(table)]
+        ids += [row[0] for row in self._seam.run_sql(DIRECTORIES.format(ids="CAST(:ids AS uuid[])"), ids=ids)]
+        rows = self._seam.run_sql(FINGERPRINT.format(ids="CAST(:ids AS uuid[])"), ids=ids)
+        return Held(pins, tuple(ids), frozenset((row[0], row[1]) for row in rows))
+
+    def _described(self, statement: Statement, bound: Bound, parameters: Sequence[Any], mode: media.MediaMode) -> SqlPlan:
+        relations = _with(bound.relations)
+        literal = bound.tree.copy()
+        literals.bind_parameters(literal, parameters)
+        try:
+            described = self._describe(relations, literal)
+        except PxtFlightError as fault:
+            raise _placed(fault, statement, bound) from fault.__cause__
+        if not len(described):
+            # Its rows would have no cells: Arrow could not even say how many there are.
+            raise error("sql_syntax", "The statement selects no columns.", where={"offset": 0})
+        types: dict[int, OutputType | None] = {i: output_type(column) for i, column in enumerate(described)}
+        unscaled = [place for place, kind in types.items() if kind is None]
+        if unscaled:
+            types |= numeric_types(literal, unscaled, lambda changed: self._describe(relations, changed))
+        names = _distinct_names(described.names)
+        declared = _declared(bound, len(names))
+        fields = [_field(names[i], kind, declared[i], bound.cells, mode) for i, kind in types.items() if kind is not None]
+        return SqlPlan(
+            tree=bound.tree,
+            relations=relations,
+            wrapping=_wrapping(bound.tree, [kind for kind in types.values() if kind is not None]),
+            schema=pa.schema(fields),
+            held=bound.held,
+            sources=bound.cells,
+            mode=mode,
+            scans=tuple(_note(source, relation) for source, relation in zip(bound.sources, bound.relations, strict=True)),
+        )
+
+    def _describe(self, relations: str, tree: exp.Query) -> pa.Schema:
+        before, after = _ENCLOSED
+        return self._reader.describe(f"{relations.replace(RUN, '0')}{before}{dialect.generate(tree)}{after}")
+
+
+def _note(source: Source, relation: Relation) -> ScanNote:
+    stored = frozenset(table for table, _ in relation.reads)
+    return ScanNote(source.info.path, (*source.visible, *source.hidden), stored, relation.stored_columns)
+
+
+# Postgres takes no second WITH after ours, not even in parentheses.
+_ENCLOSED = ("SELECT * FROM (", ") AS r")
+
+
+def _with(relations: Sequence[Relation]) -> str:
+    if not relations:
+        return ""
+    # One scan read at two places is planned twice by Postgres: nothing is materialized, so that predicates and indexes reach it.
+    return "WITH " + ", ".join(f'"{relation_name(i)}" AS NOT MATERIALIZED ({r.statement})' for i, r in enumerate(relations)) + " "
+
+
+def _wrapping(tree: exp.Query, types: Sequence[OutputType]) -> tuple[str, str]:
+    if not any(kind.cast for kind in types):
+        return _ENCLOSED if tree.args.get("with_") else ("", "")
+    columns = [f"c{i}" for i in range(len(types))]
+    selected = ", ".join((kind.cast or "{0}").format(column) + f" AS {column}" for kind, column in zip(types, columns, strict=True))
+    # The order of the inner query is kept: Postgres projects it row by row.
+    return f"SELECT {selected} FROM (", f") AS r({', '.join(columns)})"  # noqa: S608  # made of our own names
+
+
+def _field(name: str, kind: OutputType, declared: "_Declared | None", sources: Sequence[CellSource], mode: media.MediaMode) -> pa.Field:
+    nullable = declared is None or declared.nullable
+    if kind.is_cell:
+        # Of which column the cells are is told for each by itself; where the statement has one kind of them only, it is that.
+        kinds = {declared.kind} if declared else {source.kind for source in sources}
+        for media_kind in kinds if len(kinds) == 1 else ():
+            media.check_served(media_kind, name, mode)
+        return arrow_field(name, ColumnType(min(kinds), nullable), media=mode.name, nullable=nullable)
+    metadata = {"pxt:type": kind.pixeltable} if kind.pixeltable else None
+    return pa.field(name, kind.arrow, nullable, metadata)
+
+
+def _distinct_names(names: Sequence[str]) -> list[str]:
+    """`id`, `id_1`, ... where SQL names several columns alike: data frames cannot hold two of one name."""
+    taken = set(names)
+    found: list[str] = []
+    for name in names:
+        given, number = name, 0
+        while given in found or (number and given in taken):
+            number += 1
+            given = f"{name}_{number}"
+        found.append(given)
+    return found
+
+
+class _Declared(NamedTuple):
+    """What a table says of a column."""
+
+    kind: str
+    nullable: bool
+
+
+def _declared(bound: Bound, width: int) -> list[_Declared | None]:
+    """For each output that is a column of the statement's only table: its type there, and whether it may be NULL."""
+    tree = bound.tree
+    unknown: list[_Declared | None] = [None] * width
+    if not isinstance(tree, exp.Select) or len(bound.sources) != 1 or tree.args.get("joins") or tree.args.get("group"):
+        return unknown
+    source = bound.sources[0]
+    clause = tree.args.get("from_")
+    if clause is None or clause.this is not source.node or source.node.args["alias"].columns:
+        return unknown
+    found: list[_Declared | None] = []
+    for item in tree.expressions:
+        node = item.unalias()
+        if isinstance(node, exp.Star) or (isinstance(node, exp.Column) and isinstance(node.this, exp.Star)):
+            found += [_of(source.info, name) for name in source.visible]
+        else:
+            found.append(_of(source.info, node.name) if isinstance(node, exp.Column) else None)
+    return found if len(found) == width else unknown
+
+
+def _of(info: TableInfo, name: str) -> _Declared | None:
+    column = info.columns.get(name)
+    # A computed cell whose function failed is NULL, whatever its type says.
+    return None if column is None else _Declared(column.name, column.nullable or name in info.computed)
+
+
+def _placed(fault: PxtFlightError, statement: Statement, bound: Bound) -> Exception:
+    """Postgres' error about a name with the place of that name in the user's text, and what may have been meant."""
+    name = fault.where.get("column")
+    if name is None:
+        return _at_literal(fault, statement)
+    for source in bound.sources:
+        if fault.code == "COLUMN_NOT_FOUND" and name in source.missing:
+            return NotSqlError(source.missing[name])
+    return _suggesting(fault, statement, name, [known for source in bound.sources for known in source.info.columns])
+
+
+def _at_literal(fault: PxtFlightError, statement: Statement) -> PxtFlightError:
+    """The error with the place of the text that it quotes: `invalid input syntax for type bigint: "x"`."""
+    quoted = re.search(r': "(.*)"\.$', fault.message, re.DOTALL)
+    for found in statement.tree.find_all(exp.Literal) if quoted else ():
+        if quoted and found.is_string and found.this == quoted[1] and "start" in found.meta:
+            fault.where["offset"] = found.meta["start"]
+            break
+    return fault
+
+
+def _suggesting(fault: PxtFlightError, statement: Statement, name: str, known: Sequence[str]) -> PxtFlightError:
+    """The error with a place and a suggestion."""
+    for column in statement.tree.find_all(exp.Column):
+        if column.name == name and "start" in column.this.meta:
+            fault.where["offset"] = min(part.meta.get("start", 1 << 30) for part in column.parts)
+            break
+    if fault.code == "COLUMN_NOT_FOUND":
+        close = get_close_matches(name, [other for other in known if other != name], n=1)
+        fault.message = f"There is no column {name}."
+        fault.hint = f"Did you mean {close[0]}?" if close else "list the columns with: select * from the table limit 0"
+    return fault

@@ -1,0 +1,157 @@
+"""Pixeltable's Postgres by Pixeltable's own login: what the restricted role may not do. No statement of a user comes here.
+
+It tells whether plans still hold, names snapshots for the readers to join, grants them columns, and looks up where media cells are.
+"""
+
+import logging
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from pxt_flight.engine.faults import translated
+from pxt_flight.engine.seam.plan import CellSource
+from pxt_flight.engine.seam.store import FINGERPRINT
+from pxt_flight.errors import error
+
+Connection = psycopg.Connection[Any]
+Fingerprint = frozenset[tuple[str, str]]
+log = logging.getLogger(__name__)
+_FINGERPRINT = FINGERPRINT.format(ids="%s::uuid[]")
+_IDLE = 4
+_OPEN = 24  # of the 100 connections that Postgres gives to everybody
+_PATIENCE = 30.0  # seconds to wait for one
+
+
+class Store:
+    """Connections to Pixeltable's Postgres.
+
+    Args:
+        uri: libpq's connection URI of Pixeltable's login.
+        reader: that of the restricted role; None where there is none.
+    """
+
+    def __init__(self, uri: str, *, reader: str | None = None) -> None:
+        self.uri = uri
+        self._role = conninfo_to_dict(reader)["user"] if reader else None
+        self._granted: set[tuple[str, str]] = set()
+        self._idle: list[Connection] = []
+        self._lock = threading.Lock()
+        self._open = threading.BoundedSemaphore(_OPEN)
+
+    def fingerprint(self, ids: Sequence[str]) -> Fingerprint:
+        """What changes with any change of some tables and directories, by their ids."""
+        with self.connection() as connection:
+            return self.fingerprint_in(connection, ids)
+
+    @contextmanager
+    def snapshot(self, ids: Sequence[str]) -> Iterator[tuple[str, Fingerprint]]:
+        """The name of a snapshot that others may join within this context, and the fingerprint in it."""
+        with self.connection() as connection:
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            fingerprint = self.fingerprint_in(connection, ids)
+            yield connection.execute("SELECT pg_export_snapshot()").fetchone()[0], fingerprint  # type: ignore[index]  # always a row
+
+    def fingerprint_in(self, connection: Connection, ids: Sequence[str]) -> Fingerprint:
+        """Like `fingerprint`, in the transaction of a connection."""
+        return frozenset(connection.execute(_FINGERPRINT, [list(ids), list(ids)]).fetchall())
+
+    def grant(self, columns: Iterable[tuple[str, str]]) -> None:
+        """Let the restricted role read columns of the store that it could not read yet."""
+        missing = frozenset(columns) - self._granted
+        if self._role is None or not missing:
+            return
+        with self.connection() as connection, self._lock:
+            connection.execute("BEGIN")
+            # Two servers that grant at once would meet in the catalog: "tuple concurrently updated".
+            connection.execute("SELECT pg_advisory_xact_lock(hashtext('pxt_flight.grant'))")
+            for table in sorted({table for table, _ in missing}):
+                names = sql.SQL(", ").join(sql.Identifier(name) for owner, name in sorted(missing) if owner == table)
+                grant = sql.SQL("GRANT SELECT ({}) ON {} TO {}")
+                connection.execute(grant.format(names, sql.Identifier(table), sql.Identifier(str(self._role))))
+            connection.execute("COMMIT")
+            self._granted |= missing
+
+    def stored_paths(self, source: CellSource, row_ids: Sequence[Sequence[int]], versions: Sequence[int]) -> list[str | None]:
+        """Where the cells of a media column are, in the order of the references; None where a cell is gone."""
+        keys = [f"k{i}" for i in range(len(source.row_id))]
+        statement = sql.SQL(
+            "SELECT t.{} FROM unnest({}, %s::bigint[]) WITH ORDINALITY AS r({}, v, n) LEFT JOIN {} t ON {} ORDER BY n"
+        ).format(
+            sql.Identifier(source.column),
+            sql.SQL(", ").join([sql.SQL("%s::bigint[]")] * len(keys)),
+            sql.SQL(", ").join(map(sql.Identifier, keys)),
+            sql.Identifier(source.table),
+            sql.SQL(" AND ").join(
+                [sql.SQL("t.v_min = v")]
+                + [
+                    sql.SQL("t.{} = {}").format(sql.Identifier(name), sql.Identifier(key))
+                    for name, key in zip(source.row_id, keys, strict=True)
+                ]
+            ),
+        )
+        parts = [list(part) for part in zip(*row_ids, strict=True)] if row_ids else [[] for _ in keys]
+        with self.connection() as connection:
+            return [row[0] for row in connection.execute(statement, [*parts, list(versions)]).fetchall()]
+
+    def is_superuser(self) -> bool:
+        """Whether Pixeltable's login is one: then no statement of a user may ever run as it."""
+        with self.connection() as connection:
+            return connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() == (True,)
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A connection for the caller alone; a transaction that it leaves open is rolled back.
+
+        Raises:
+            UnavailableError: Postgres takes no further connection, or all that we take are in use.
+        """
+        if not self._open.acquire(timeout=_PATIENCE):
+            raise error("unavailable", "The server is busy.", hint="Try again.")
+        try:
+            with self._connection() as connection:
+                yield connection
+        except psycopg.Error as fault:
+            raise translated(fault.sqlstate or "", fault.diag.message_primary or "connection") from fault  # its own text quotes statements
+        finally:
+            self._open.release()
+
+    def close(self) -> None:
+        """Close the unused connections."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        connection = self._take()
+        try:
+            yield connection
+        finally:
+            self._give_back(connection)
+
+    def _take(self) -> Connection:
+        while True:
+            with self._lock:
+                connection = self._idle.pop() if self._idle else None
+            if connection is None:
+                return psycopg.connect(self.uri, autocommit=True, prepare_threshold=1)
+            with suppress(psycopg.Error):
+                connection.execute("SELECT 1")  # Postgres may have been restarted meanwhile
+                return connection
+            connection.close()
+
+    def _give_back(self, connection: Connection) -> None:
+        with suppress(psycopg.Error):
+            if connection.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE:
+                connection.execute("ROLLBACK")
+            with self._lock:
+                if len(self._idle) < _IDLE:
+                    self._idle.append(connection)
+                    return
+        connection.close()

@@ -1,0 +1,73 @@
+"""The tier `copy`: a planned statement, streamed by ADBC over COPY in the snapshot in which its plan still holds."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from pxt_flight.engine.adbc import ConnectionPool, SnapshotReader
+from pxt_flight.engine.cells import cell_paths, new_run
+from pxt_flight.engine.outputs import converter
+from pxt_flight.engine.planner import SqlPlan
+from pxt_flight.engine.scan import OnOpen, Stream, Tier, finished
+from pxt_flight.engine.store import Store
+
+
+class CopyReader:
+    """The restricted role as what reads.
+
+    Args:
+        store: exports snapshots.
+        uri: the connection URI of the role.
+        timeout: seconds that a statement may take.
+    """
+
+    tier: Tier = "copy"
+
+    def __init__(self, store: Store, uri: str, *, timeout: float) -> None:
+        self._store = store
+        self._pool = ConnectionPool(uri, timeout=timeout)
+        self.describe = self._pool.describe
+        self.explain = self._pool.explain
+        self.close = self._pool.close
+
+    def open(self, plan: SqlPlan, parameters: Sequence[Any], on_open: OnOpen | None = None, *, is_pinned: bool) -> Stream | None:
+        """Start a plan, or answer None where a table has moved on since it was made.
+
+        Args:
+            plan: what the planner made.
+            parameters: the values.
+            on_open: told how to stop the statement before it begins to run.
+            is_pinned: whether its tables are read as of a version, which no write changes.
+
+        Raises:
+            PxtFlightError: Postgres could not run it.
+        """
+        run = new_run()
+        statement = plan.statement(parameters, run)
+        with self._store.snapshot(plan.held.ids) as (name, fingerprint):
+            if not is_pinned and fingerprint != plan.held.fingerprint:
+                return None
+            snapshot = self._pool.join_snapshot(name)
+        try:
+            reader = snapshot.read(statement, on_open)
+        except BaseException:
+            snapshot.close(finished=False)
+            raise
+        batches = _batches(plan, snapshot, reader, cell_paths(plan.sources, run, plan.mode, self._store))
+        return Stream(plan.schema, batches, "copy", snapshot.cancel, close=lambda: snapshot.close(finished=False))
+
+
+def _batches(
+    plan: SqlPlan, snapshot: SnapshotReader, reader: pa.RecordBatchReader, paths: Callable[[pa.Array], list[str | None]]
+) -> Iterator[pa.RecordBatch]:
+    done = False
+    is_media = [b"pxt:media" in (field.metadata or {}) for field in plan.schema]
+    converters = [None if media else converter(field) for media, field in zip(is_media, plan.schema, strict=True)]
+    try:
+        for batch in snapshot.batches(reader):
+            columns = [column if convert is None else convert(column) for convert, column in zip(converters, batch.columns, strict=True)]
+            yield from finished(plan.schema, columns, batch.num_rows, plan.mode, paths)
+        done = True
+    finally:
+        snapshot.close(finished=done)

@@ -1,0 +1,118 @@
+"""The tier `cursor`: one table through Pixeltable's own query API, row by row: slow, and right for what only Pixeltable computes."""
+
+import json
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from types import ModuleType
+from typing import Any
+
+import pyarrow as pa
+
+from pxt_flight.engine import media
+from pxt_flight.engine.catalog import get_table
+from pxt_flight.engine.faults import not_json
+from pxt_flight.engine.scan import Pin, Request, finished
+from pxt_flight.engine.selection import Selection, select
+from pxt_flight.engine.sql import Statement
+from pxt_flight.engine.types import arrow_field
+from pxt_flight.errors import error
+
+_ROWS = 1024  # of a batch
+
+
+@dataclass(frozen=True)
+class CursorPlan:
+    """A request as Pixeltable runs it.
+
+    Attributes:
+        why: what of it Postgres cannot do.
+    """
+
+    selection: Selection
+    schema: pa.Schema
+    mode: media.MediaMode
+    pins: tuple[Pin, ...]
+    why: str
+
+
+def plan_cursor(
+    statement: Statement, request: Request, mode: media.MediaMode, versions: Mapping[str, int], *, seam: ModuleType | None, why: str
+) -> CursorPlan:
+    """Bind a statement to its table; runs on an engine thread.
+
+    Args:
+        statement: the parsed one.
+        request: with the parameters.
+        mode: how media values are sent.
+        versions: the version of its table to read, by path; default the live one.
+        seam: `seam.plan`, or None where this Pixeltable is not the one we know.
+        why: what of it Postgres cannot do.
+
+    Raises:
+        PxtFlightError: the statement is at fault, or more than one table and Pixeltable's own expressions; nothing was read.
+    """
+
+    def bind() -> CursorPlan:
+        path = _only_table(statement, why)
+        table = get_table(f"{path}:{versions[path]}" if path in versions else path)
+        metadata = table.get_metadata()
+        selection = select(statement, table, metadata["columns"], request.parameters)
+        for output in selection.outputs:
+            if output.type.is_media:
+                media.check_served(output.type.name, output.name, mode)
+        schema = pa.schema([arrow_field(o.name, o.type, media=mode.name, nullable=o.nullable) for o in selection.outputs])
+        has_versions = metadata["is_data_versioned"] and not metadata["is_snapshot"] and ":" not in path
+        version = seam.version(table) if seam and path not in versions else metadata["version"]
+        pins = (Pin(path, version, metadata["id"].hex),) if has_versions else ()
+        return CursorPlan(selection, schema, mode, pins, why)
+
+    # One transaction: a version that fits the schema, and one round trip where each column would else open its own.
+    bound: CursorPlan = seam.in_transaction(bind) if seam else bind()
+    return bound
+
+
+def cursor_batches(plan: CursorPlan) -> Generator[pa.RecordBatch, None, None]:
+    """The batches of a plan. Iterate it on one engine thread: it holds Pixeltable's transaction."""
+    converters = [_converter(field) for field in plan.schema]
+    with plan.selection.query.cursor() as cursor:
+        rows = iter(cursor)
+        while chunk := list(islice(rows, _ROWS)):
+            values = [[row[f"c{i}"] for row in chunk] for i in range(len(converters))]
+            columns = [convert(column) for convert, column in zip(converters, values, strict=True)]
+            yield from finished(plan.schema, columns, len(chunk), plan.mode, lambda paths: list(paths.to_pylist()))
+
+
+def _only_table(statement: Statement, why: str) -> str:
+    if len(statement.tables) != 1:
+        raise error(
+            "sql_unsupported",
+            f"Pixeltable itself must answer this, and it reads one table by itself: {why}.",
+            hint="Leave that column out, or read its table alone.",
+        )
+    return statement.tables[0]
+
+
+def _converter(promised: pa.Field) -> Callable[[list[Any]], pa.Array]:
+    """From a column of Python values, as `cursor()` gives them, to Arrow; a media column arrives as paths."""
+    if b"pxt:media" in promised.metadata:
+        return lambda values: pa.array(values, pa.utf8())
+    if promised.metadata[b"pxt:type"] == b"Json":
+        return lambda values: pa.array([None if value is None else _json(value, promised.name) for value in values], pa.utf8())
+    if promised.metadata[b"pxt:type"] == b"UUID":
+        return lambda values: pa.array([None if value is None else value.bytes for value in values], pa.uuid())
+    return lambda values: _array(values, promised.type)
+
+
+def _array(values: list[Any], arrow_type: pa.DataType) -> pa.Array:
+    try:
+        return pa.array(values, arrow_type)
+    except OverflowError:  # a sum of integers, which Python has of any size
+        raise error("INVALID_ARGUMENT", "A value of the query is out of range.") from None
+
+
+def _json(value: Any, column: str) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except TypeError:
+        raise not_json(column) from None

@@ -1,0 +1,112 @@
+"""From what a descriptor, a ticket or a body says to a statement of the engine, and prepared statements."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.flight as fl
+
+from pxt_flight.access.principals import Principal
+from pxt_flight.engine import sql
+from pxt_flight.engine.engine import Plan
+from pxt_flight.engine.scan import Request
+from pxt_flight.errors import error
+from pxt_flight.flight import messages
+from pxt_flight.flight.commands import path_request, plain_request, unpacked
+from pxt_flight.flight.parameters import bound_rows
+from pxt_flight.flight.tickets import Statement, TicketOffice
+from pxt_flight.operations import queries
+from pxt_flight.operations.call import Call
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls, by the headers of one RPC.
+
+    Attributes:
+        call: for the operations.
+        media: the media mode that the headers ask for.
+        directory: where the session looks names up.
+    """
+
+    call: Call
+    media: str | None
+    directory: str
+
+    @property
+    def principal(self) -> Principal:
+        """Who it is."""
+        return self.call.principal
+
+
+class Statements:
+    """Reads, prepares and plans statements.
+
+    Args:
+        office: signs handles.
+    """
+
+    def __init__(self, office: TicketOffice) -> None:
+        self._office = office
+
+    def asked(self, caller: Caller, descriptor: fl.FlightDescriptor, message: Any) -> Statement:
+        """The statement that a descriptor asks for.
+
+        Args:
+            caller: who asks.
+            descriptor: a path, or a command.
+            message: the Flight SQL message that the command holds, if it does.
+
+        Raises:
+            PxtFlightError: it asks for none.
+        """
+        if descriptor.path:
+            return Statement(path_request(descriptor.path, caller.media))  # a path is whole: the session's directory has no part in it
+        if message is None:
+            return self.written(caller, descriptor.command)
+        if isinstance(message, messages.CommandStatementQuery):
+            return self.written(caller, message.query.encode())
+        if isinstance(message, messages.CommandPreparedStatementQuery):
+            return self._office.read_statement(caller.principal, message.prepared_statement_handle)
+        raise unsupported(message)
+
+    def written(self, caller: Caller, command: bytes) -> Statement:
+        """The statement of SQL text, or of the JSON body of `query`."""
+        return Statement(replace(plain_request(command, caller.media), directory=caller.directory))
+
+    def plan(self, caller: Caller, request: Request) -> Plan:
+        """Plan a request. The engine keeps plans: a client prepares a statement and asks for its FlightInfo a moment later."""
+        return queries.plan_query(caller.call, request)
+
+    def prepare(self, caller: Caller, body: bytes) -> bytes:
+        """Answer CreatePreparedStatement. A statement without placeholders is planned at once, so that its errors come early."""
+        message = unpacked(body)
+        if not isinstance(message, messages.ActionCreatePreparedStatementRequest):
+            raise error("INVALID_ARGUMENT", "The body is not an ActionCreatePreparedStatementRequest.")
+        request = self.written(caller, message.query.encode()).request
+        count = sql.parse(request.sql).parameters
+        if count:
+            queries.check_query(caller.call, request)
+        result = messages.ActionCreatePreparedStatementResult(
+            prepared_statement_handle=self._office.statement(caller.principal, request),
+            dataset_schema=b"" if count else _serialized(self.plan(caller, request).schema),
+            # Their types are not known before they are bound: ADBC's word for that is null.
+            parameter_schema=_serialized(pa.schema([(f"${i}", pa.null()) for i in range(1, count + 1)])) if count else b"",
+        )
+        return messages.pack_any(result)
+
+    def bind(self, caller: Caller, handle: bytes, reader: fl.MetadataRecordBatchReader) -> bytes:
+        """Answer DoPut of a prepared query: a new handle, which holds the values, for the server keeps no state."""
+        prepared = self._office.read_statement(caller.principal, handle)
+        rows, first = bound_rows(reader)
+        request = replace(prepared.request, parameters=first)
+        return self._office.statement(caller.principal, request, None if len(rows) == 1 else rows)
+
+
+def unsupported(message: Any) -> Exception:
+    """The error of a command that is known, and not served."""
+    return error("UNSUPPORTED_OPERATION", f"{type(message).__name__} is not served.")
+
+
+def _serialized(schema: pa.Schema) -> bytes:
+    return bytes(schema.serialize().to_pybytes())
