@@ -19,7 +19,7 @@ from pxt_flight.errors import error
 _AGGREGATES = {"COUNT": exp.Count, "SUM": exp.Sum, "AVG": exp.Avg, "MIN": exp.Min, "MAX": exp.Max}
 # With a syntax of their own between the parentheses.
 _SPECIAL = ("CAST", "EXTRACT", "OVERLAY", "POSITION", "SUBSTRING", "TRIM")
-_INTERVAL_FIELDS = frozenset({"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"})
+INTERVAL_FIELDS = frozenset({"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"})
 _TEXTS = frozenset({TokenType.STRING, TokenType.HEREDOC_STRING})
 _INFIX = (exp.In, exp.Between, exp.SimilarTo, exp.Escape)  # what NOT may stand within
 
@@ -72,7 +72,7 @@ class _Parser(PostgresParser):
         if self._curr is None or self._curr.token_type is not TokenType.INTERVAL or self._next is None:
             return super()._parse_types(*args, **kwargs)
         following = self._next.text.upper()
-        if following in _INTERVAL_FIELDS:
+        if following in INTERVAL_FIELDS:
             self._advance()
             return self._interval_fields()
         if following == "(":
@@ -86,7 +86,7 @@ class _Parser(PostgresParser):
         return exp.DataType(this=exp.DType.INTERVAL)
 
     def _is_interval_field(self) -> bool:
-        return self._curr is not None and self._curr.text.upper() in _INTERVAL_FIELDS
+        return self._curr is not None and self._curr.text.upper() in INTERVAL_FIELDS
 
     def _interval_fields(self) -> exp.DataType:
         """`DAY TO SECOND`: what an interval is cut to."""

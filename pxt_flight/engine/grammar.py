@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from pxt_flight.engine.dialect import Plus
+from pxt_flight.engine.dialect import INTERVAL_FIELDS, Plus
 from pxt_flight.errors import PxtFlightError, error
 
 _FUNCTIONS = frozenset(
@@ -57,32 +57,9 @@ _TYPES = frozenset(
         *(exp.DType.ARRAY,),
     }
 )
-_INTERVAL_FIELDS = frozenset({"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"})
 _FIELDS = frozenset(
-    [
-        "century",
-        "day",
-        "decade",
-        "dow",
-        "doy",
-        "epoch",
-        "hour",
-        "isodow",
-        "isoyear",
-        "julian",
-        "microseconds",
-        "millennium",
-        "milliseconds",
-        "minute",
-        "month",
-        "quarter",
-        "second",
-        "week",
-        "year",
-        "timezone",
-        "timezone_hour",
-        "timezone_minute",
-    ]
+    "century day decade dow doy epoch hour isodow isoyear julian microseconds "
+    "millennium milliseconds minute month quarter second week year timezone timezone_hour timezone_minute".split()
 )
 
 _NODES: frozenset[type[Any]] = frozenset(
@@ -232,7 +209,7 @@ def _is_width(digits: str) -> bool:
 
 
 def _data_type(node: exp.DataType) -> None:
-    if isinstance(node.this, exp.Interval) and all(field.name in _INTERVAL_FIELDS for field in node.this.find_all(exp.Var)):
+    if isinstance(node.this, exp.Interval) and all(field.name in INTERVAL_FIELDS for field in node.this.find_all(exp.Var)):
         return
     if node.this not in _TYPES or not isinstance(node.this, exp.DType):
         raise refuse(node.parent or node, f"A cast to {str(node.this).rsplit('.', maxsplit=1)[-1].lower():.40}")

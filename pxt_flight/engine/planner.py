@@ -169,12 +169,13 @@ class Planner:
         return relation
 
     def _held(self, tables: Mapping[str, Any], described: Mapping[str, Mapping[str, Any]]) -> Held:
+        versions = {path: self._seam.versions(table) for path, table in tables.items()}
         pins = tuple(
-            Pin(path, self._seam.version(tables[path]), metadata["id"].hex)
+            Pin(path, versions[path][metadata["id"].hex], metadata["id"].hex)
             for path, metadata in described.items()
             if metadata["is_data_versioned"] and not metadata["is_snapshot"] and ":" not in path
         )
-        ids = [table_id for table in tables.values() for table_id in self._seam.table_ids(table)]
+        ids = [table_id for found in versions.values() for table_id in found]
         ids += [row[0] for row in self._seam.run_sql(DIRECTORIES.format(ids="CAST(:ids AS uuid[])"), ids=ids)]
         rows = self._seam.run_sql(FINGERPRINT.format(ids="CAST(:ids AS uuid[])"), ids=ids)
         return Held(pins, tuple(ids), frozenset((row[0], row[1]) for row in rows))

@@ -63,7 +63,7 @@ def plan_cursor(
                 media.check_served(output.type.name, output.name, mode)
         schema = pa.schema([arrow_field(o.name, o.type, media=mode.name, nullable=o.nullable) for o in selection.outputs])
         has_versions = metadata["is_data_versioned"] and not metadata["is_snapshot"] and ":" not in path
-        version = seam.version(table) if seam and path not in versions else metadata["version"]
+        version = seam.versions(table)[metadata["id"].hex] if seam and has_versions else metadata["version"]
         pins = (Pin(path, version, metadata["id"].hex),) if has_versions else ()
         return CursorPlan(selection, schema, mode, pins, why)
 

@@ -153,15 +153,9 @@ def compile_relation(
     return Relation(_render(final), _reads(final), names)
 
 
-def table_ids(table: pxt.Table) -> list[str]:
-    """The ids of a table and of those below it, which a scan reads together. Needs `in_transaction`."""
-    return [table_id.hex for table_id in table.select()._from_clause_tbl_versions()]
-
-
-def version(table: pxt.Table) -> int:
-    """The version of a table that this transaction sees. Needs `in_transaction`."""
-    versions = table.select()._from_clause_tbl_versions()
-    return int(next(iter(versions.values())))
+def versions(table: pxt.Table) -> dict[str, int]:
+    """The versions that this transaction sees of a table and of those below it, which a scan reads together, by id."""
+    return {table_id.hex: int(version) for table_id, version in table.select()._from_clause_tbl_versions().items()}
 
 
 def run_sql(statement: str, **parameters: Any) -> list[Any]:
