@@ -4,7 +4,8 @@ By the fastest tier that is known to be right for a request:
 
 - `copy`: a statement of Postgres, with each table as Pixeltable's own planned scan, run by ADBC over COPY as the restricted role.
 - `psycopg`: the same statement row by row, where that role cannot be made.
-- `cursor`: `Query.cursor()`, row by row in Python: what only Pixeltable can compute, over one table.
+- `exec`: the batches of Pixeltable's own executor: what only Pixeltable can compute, over one table.
+- `cursor`: `Query.cursor()`, row by row in Python, where the executor is not the one that we know.
 """
 
 import math
@@ -20,7 +21,7 @@ from pxt_flight.engine import media
 TARGET_BYTES = 2 << 20
 MAX_ROWS = 65_536
 
-Tier = Literal["copy", "psycopg", "cursor"]
+Tier = Literal["copy", "psycopg", "exec", "cursor"]
 OnOpen = Callable[[Callable[[], None]], None]
 """Called, before a statement begins to run, with what stops it from any thread: the first rows may take as long as all of them."""
 
@@ -32,7 +33,7 @@ class Request:
     Attributes:
         sql: one SELECT.
         parameters: values for `$1`, `$2`, ...
-        media: `bytes` or `thumbnail:N`.
+        media: `url`, `bytes` or `thumbnail:N`.
         directory: path of the directory in which a table's name of one part is looked up first.
     """
 
@@ -48,6 +49,24 @@ class Pin(NamedTuple):
     path: str
     version: int
     table_id: str
+
+
+class MediaColumn(NamedTuple):
+    """A media column as a grant names it.
+
+    Attributes:
+        table_id: of the table or view that the statement names, as hex.
+        version: of that table; None where it has no versions.
+        column_id: Pixeltable's number of the column; a new name does not change it.
+    """
+
+    table_id: str
+    version: int | None
+    column_id: int
+
+
+UrlOf = Callable[[MediaColumn], str]
+"""From a media column to what the URLs of its cells begin with; `<rowid>.<v_min>` comes after it."""
 
 
 @dataclass(eq=False)  # by identity: the server keeps those that run in a set
