@@ -55,7 +55,7 @@ class Blobs:
                     pieces = self._pieces(column, field.name, files)
                     return _decoded(pieces, field)
                 except (ValueError, EOFError, OSError):
-                    raise _unreadable(field.name) from None
+                    raise unreadable(field.name) from None
 
         return convert
 
@@ -71,7 +71,7 @@ class Blobs:
                 elsewhere.append(i)
         if elsewhere:
             references = [bytes(data[starts[i] + 1 : ends[i]]) for i in elsewhere]
-            read = _Files(files)
+            read = ChunkFiles(files)
             for i, place in zip(elsewhere, self._places(references, name), strict=True):
                 pieces[i] = read.piece(place)
         return pieces
@@ -93,14 +93,19 @@ class Blobs:
         return present
 
 
-class _Files:
-    """The files of one batch, each opened once."""
+class ChunkFiles:
+    """The files of one batch, in which the blobs of many rows stand; each is opened once."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
         self._open: dict[str, memoryview] = {}
 
     def piece(self, place: BlobPlace) -> Any:
+        """The bytes of a blob, without a copy; an array of bits as such.
+
+        Raises:
+            OSError: the file is gone.
+        """
         view = self._open.get(place.url)
         if view is None:
             path = self._stack.enter_context(opened(place.url))
@@ -110,7 +115,7 @@ class _Files:
         piece = view[place.start : place.end]
         if place.shape is None:
             return piece
-        bits = np.unpackbits(_loaded(piece), count=int(np.prod(place.shape)))
+        bits = np.unpackbits(loaded(piece), count=int(np.prod(place.shape)))
         return bits.reshape(place.shape).astype(bool)
 
 
@@ -139,7 +144,7 @@ def _decoded(pieces: list[Any], field: pa.Field) -> pa.Array:
         return pa.array([None if piece is None else bytes(piece) for piece in pieces], field.type)
     if isinstance(field.type, pa.FixedShapeTensorType) and (tensors := _tensors(pieces, field.type)) is not None:
         return tensors
-    return to_arrow([None if piece is None else _loaded(piece) for piece in pieces], field)
+    return to_arrow([None if piece is None else loaded(piece) for piece in pieces], field)
 
 
 def _tensors(pieces: list[Any], kind: pa.FixedShapeTensorType) -> pa.Array | None:
@@ -149,7 +154,7 @@ def _tensors(pieces: list[Any], kind: pa.FixedShapeTensorType) -> pa.Array | Non
         return None
     start = 10 + int.from_bytes(first[8:10], "little")  # version 1.0 of the format: magic, version, length of the header
     header = bytes(first[:start])
-    example = _loaded(first)
+    example = loaded(first)
     is_plain = header[:8] == _MAGIC + b"\x01\x00" and example.flags.c_contiguous and example.dtype.isnative
     if not is_plain or example.shape != tuple(kind.shape) or example.dtype != kind.value_type.to_pandas_dtype():
         return None
@@ -163,11 +168,13 @@ def _tensors(pieces: list[Any], kind: pa.FixedShapeTensorType) -> pa.Array | Non
     return pa.ExtensionArray.from_storage(kind, pa.FixedSizeListArray.from_arrays(flat, type=kind.storage_type, mask=mask))
 
 
-def _loaded(piece: Any) -> Any:
+def loaded(piece: Any) -> Any:
+    """The array of a `.npy` file; raises ValueError or EOFError where it is none."""
     return piece if isinstance(piece, np.ndarray) else np.load(io.BytesIO(piece), allow_pickle=False)
 
 
-def _unreadable(column: str) -> PxtFlightError:
+def unreadable(column: str) -> PxtFlightError:
+    """The error of a file of a column."""
     return error(
         "media_unreadable",
         f"A file of column {column} is gone or cannot be read.",

@@ -23,8 +23,9 @@ from pxt_flight.engine.bindings import Bound, Held, Known, assembled
 from pxt_flight.engine.catalog import get_table
 from pxt_flight.engine.numerics import numeric_types
 from pxt_flight.engine.outputs import OutputType, output_type, postgres_type
+from pxt_flight.engine.runs import secret_of
 from pxt_flight.engine.scan import Pin
-from pxt_flight.engine.seam.plan import RUN, CellSource, Relation, Wanted
+from pxt_flight.engine.seam.plan import RUN, SIGNED_BY, CellSource, Relation, Wanted
 from pxt_flight.engine.seam.probe import NotSqlError
 from pxt_flight.engine.seam.store import DIRECTORIES, FINGERPRINT
 from pxt_flight.engine.sources import (
@@ -37,7 +38,7 @@ from pxt_flight.engine.sources import (
 )
 from pxt_flight.engine.sql import Statement, positions
 from pxt_flight.engine.store import Store
-from pxt_flight.engine.types import ColumnType, MediaColumn, arrow_field
+from pxt_flight.engine.types import MEDIA_TYPES, ColumnType, MediaColumn, arrow_field
 from pxt_flight.errors import PxtFlightError, error
 
 _TABLES_KNOWN = 128  # sets of tables
@@ -92,7 +93,7 @@ class SqlPlan:
             tree = tree.copy()
             literals.bind_parameters(tree, parameters)
         before, after = self.wrapping
-        return f"{self.relations.replace(RUN, str(run))}{before}{dialect.generate(tree)}{after}"
+        return f"{self.relations.replace(RUN, str(run)).replace(SIGNED_BY, secret_of(run))}{before}{dialect.generate(tree)}{after}"
 
 
 class Planner:
@@ -255,7 +256,7 @@ def _field(name: str, kind: OutputType, declared: "_Declared | None", sources: S
     nullable = declared is None or declared.nullable
     if kind.is_cell:
         # Of which column the cells are is told for each by itself; where the statement has one kind of them only, it is that.
-        kinds = {declared.kind} if declared else {source.kind for source in sources}
+        kinds = {declared.kind} if declared else {source.kind for source in sources if source.kind in MEDIA_TYPES}
         for media_kind in kinds if len(kinds) == 1 else ():
             media.check_served(media_kind, name, mode)
         return arrow_field(name, ColumnType(min(kinds), nullable), media=mode.name, nullable=nullable)

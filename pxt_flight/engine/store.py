@@ -130,6 +130,21 @@ class Store:
             found = connection.execute(_looked_up(source, place), [*map(list, row_ids), list(versions)]).fetchall()
         return [None if row[0] is None else BlobPlace(row[0], row[1], row[2], tuple(row[4]) if row[3] else None) for row in found]
 
+    def documents(
+        self, source: CellSource, row_ids: Sequence[Sequence[int]], versions: Sequence[int]
+    ) -> list[tuple[Any, Sequence[str]] | None]:
+        """Json cells as they are stored, with the files of the objects in them; None where one is gone.
+
+        Args:
+            source: the column.
+            row_ids: as in `stored_paths`.
+            versions: as in `stored_paths`.
+        """
+        selected = sql.SQL("{}, {}->'file_urls'").format(sql.Identifier("t", source.column), sql.Identifier("t", f"{source.column}_cellmd"))
+        with self.connection() as connection:
+            found = connection.execute(_looked_up(source, selected), [*map(list, row_ids), list(versions)]).fetchall()
+        return [None if row[1] is None else (row[0], row[1]) for row in found]
+
     def stored_paths(self, source: CellSource, row_ids: Sequence[Sequence[int]], versions: Sequence[int]) -> list[str | None]:
         """Where the cells of a media column are, in the order of the references; None where a cell is gone.
 

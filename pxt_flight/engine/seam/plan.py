@@ -13,6 +13,7 @@ import pixeltable as pxt
 import sqlalchemy as sql
 from pixeltable.catalog import retry_loop
 from pixeltable.exec import CachePrefetchNode, CellReconstructionNode, SqlScanNode
+from pixeltable.exec.globals import INLINED_OBJECT_MD_KEY
 from pixeltable.exprs import ColumnRef
 from pixeltable.runtime import get_runtime
 from sqlalchemy.dialects.postgresql.base import PGDialect
@@ -21,6 +22,8 @@ from pxt_flight.engine.seam.probe import NotSqlError
 from pxt_flight.engine.types import MEDIA_TYPES, ColumnType, MediaColumn, blob_name, parse_type
 
 T = TypeVar("T")
+OBJECT_KEY: str = INLINED_OBJECT_MD_KEY
+"""The key under which Pixeltable notes where an object inside of Json is."""
 Property = Literal["value", "errortype", "errormsg", "rowid"]
 
 # Not `postgresql.dialect()`: that is psycopg2's, which doubles every % of a literal (rows are lost silently).
@@ -36,6 +39,8 @@ _SCALARS: dict[str, Any] = {
     "Date": sql.Date,
     "UUID": sql.Uuid,
 }
+# Likewise, in the place of a text that signs what stands for an object inside of Json.
+SIGNED_BY = "pxt$secret"
 _NAME_BYTES = 63  # of an identifier of Postgres
 # Stands in a relation where each run puts a number that nobody can know before: Postgres would take a user's text such as '(0,{7},1)' for
 # a reference to any row, also one that a view leaves out.
@@ -140,8 +145,11 @@ def compile_relation(
             source = _cell_source(want.column, kinds[want.column].name, stored[want.column])
             media[source] = MediaColumn(table._id.hex, versions(table)[table._id.hex], table[want.column].col.id)
             typed = _cell(stored[want.column], source, sources.setdefault(source, len(sources)))
+        elif kinds[want.column].name == "Json":
+            source = _cell_source(want.column, "Json", stored[want.column])
+            typed = _json(stored[want.column], source, sources.setdefault(source, len(sources)))
         else:
-            typed = _typed(want.column, kinds[want.column].name, stored[want.column])
+            typed = _scalar(want.column, kinds[want.column].name, stored[want.column])
         selected.append(typed.label(want.name))
     # Pixeltable names its FROM itself, with joins for a view: keeping what the columns imply beside that makes it ambiguous.
     final = statement.with_only_columns(*(selected or [sql.literal_column("1").label("?")]))
@@ -237,19 +245,22 @@ def _plainest(kinds: Mapping[str, ColumnType]) -> str:
     return min(kinds, key=lambda name: kinds[name].name not in _SCALARS)
 
 
-def _typed(name: str, kind: str, column: Any) -> Any:
+def _scalar(name: str, kind: str, column: Any) -> Any:
     """The SQL column cast to what its Pixeltable type promises."""
-    if kind in _SCALARS:
-        return sql.cast(column, _SCALARS[kind])
-    if kind != "Json":
+    if kind not in _SCALARS:
         raise NotSqlError(f"column {name} is of type {kind}")
+    return sql.cast(column, _SCALARS[kind])
+
+
+def _json(column: Any, source: CellSource, number: int) -> Any:
+    """Json, with a reference to the cell in the name of each image, array or bytes inside of it."""
     metadata = column.table.c.get(f"{column.name}_cellmd")
     if metadata is None:
-        raise NotSqlError(f"Json column {name} has no metadata")
-    # Images, arrays and bytes inside of JSON live in chunk files; the JSON holds only their place, which is nobody's to see.
-    # The metadata are an argument, for of constants alone Postgres would call it while it plans.
-    refused = sql.func.pxt_flight.not_json(sql.cast(sql.literal(name), sql.Text), metadata)
-    return sql.case((metadata.op("->")("file_urls").is_not(None), refused), else_=column)
+        raise NotSqlError(f"Json column {source.name} has no metadata")
+    row_id = (column.table.c[name] for name in source.row_id)
+    place = sql.func.concat_ws(" ", sql.literal_column(str(number)), column.table.c.v_min, *row_id)
+    named = sql.func.pxt_flight.objects(column, OBJECT_KEY, SIGNED_BY, place)
+    return sql.case((metadata.op("->")("file_urls").is_not(None), named), else_=column)
 
 
 def _error_property(column: Any, which: str) -> Any:
