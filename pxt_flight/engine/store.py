@@ -5,8 +5,9 @@ It tells whether plans still hold, names snapshots for the readers to join, gran
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -14,14 +15,15 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from pxt_flight.engine.faults import translated
-from pxt_flight.engine.seam.plan import CellSource
-from pxt_flight.engine.seam.store import FINGERPRINT
+from pxt_flight.engine.seam.plan import CellSource, Moment
+from pxt_flight.engine.seam.store import FINGERPRINT, MOMENTS
 from pxt_flight.errors import error
 
 Connection = psycopg.Connection[Any]
 Fingerprint = frozenset[tuple[str, str]]
 log = logging.getLogger(__name__)
 _FINGERPRINT = FINGERPRINT.format(ids="%s::uuid[]")
+_MOMENTS = MOMENTS.format(ids="%s::uuid[]", versions="%s::bigint[]")
 _IDLE = 4
 _OPEN = 24  # of the 100 connections that Postgres gives to everybody
 _PATIENCE = 30.0  # seconds to wait for one
@@ -49,16 +51,26 @@ class Store:
             return self.fingerprint_in(connection, ids)
 
     @contextmanager
-    def snapshot(self, ids: Sequence[str]) -> Iterator[tuple[str, Fingerprint]]:
-        """The name of a snapshot that others may join within this context, and the fingerprint in it."""
+    def snapshot(self) -> Iterator[tuple[str, Connection]]:
+        """The name of a snapshot that others may join within this context, and the connection whose transaction sees it."""
         with self.connection() as connection:
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            fingerprint = self.fingerprint_in(connection, ids)
-            yield connection.execute("SELECT pg_export_snapshot()").fetchone()[0], fingerprint  # type: ignore[index]  # always a row
+            yield connection.execute("SELECT pg_export_snapshot()").fetchone()[0], connection  # type: ignore[index]  # always a row
+
+    def seen_by(
+        self, connection: Connection
+    ) -> tuple[Callable[[Sequence[str]], Fingerprint], Callable[[Collection[Moment]], frozenset[Moment]]]:
+        """`fingerprint_in` and `moments_in` of a connection, for `bindings.Held`."""
+        return partial(self.fingerprint_in, connection), partial(self.moments_in, connection)
 
     def fingerprint_in(self, connection: Connection, ids: Sequence[str]) -> Fingerprint:
         """Like `fingerprint`, in the transaction of a connection."""
         return frozenset(connection.execute(_FINGERPRINT, [list(ids), list(ids)]).fetchall())
+
+    def moments_in(self, connection: Connection, versions: Collection[Moment]) -> frozenset[Moment]:
+        """Which versions of these numbers there are in the transaction of a connection."""
+        ids, numbers = [table_id for table_id, _, _ in versions], [version for _, version, _ in versions]
+        return frozenset(connection.execute(_MOMENTS, [ids, numbers]).fetchall())
 
     def grant(self, columns: Iterable[tuple[str, str]]) -> None:
         """Let the restricted role read columns of the store that it could not read yet."""

@@ -243,7 +243,7 @@ def test_6_settings_reach_the_session(engine, reader):
         "is_superuser": "off",
     }
     pool = ConnectionPool(reader, timeout=300)
-    with engine.store.snapshot([]) as (snapshot, _):
+    with engine.store.snapshot() as (snapshot, _):
         joined = pool.join_snapshot(snapshot)
     rows = joined.read(f"SELECT {', '.join(f'current_setting({name!r})' for name in expected)}")
     values = pa.Table.from_batches(list(joined.batches(rows)), rows.schema)
