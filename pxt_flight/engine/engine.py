@@ -101,6 +101,10 @@ class Engine:
         """See `catalog.list_tables`."""
         return self._run(lambda: catalog.list_tables(directory, recursive=recursive))
 
+    def list_versions(self, path: str, limit: int | None = None) -> list[catalog.Version]:
+        """See `catalog.list_versions`."""
+        return self._run(lambda: catalog.list_versions(path, limit))
+
     def tables_of(self, request: Request) -> tuple[str, ...]:
         """The paths of the tables that a request names, without versions; whether they exist is not asked.
 

@@ -24,6 +24,11 @@ Fingerprint = frozenset[tuple[str, str]]
 log = logging.getLogger(__name__)
 _FINGERPRINT = FINGERPRINT.format(ids="%s::uuid[]")
 _MOMENTS = MOMENTS.format(ids="%s::uuid[]", versions="%s::bigint[]")
+_UNREADABLE = """
+SELECT w.t, w.c FROM unnest(%s::text[], %s::text[]) AS w(t, c)
+JOIN pg_attribute a ON a.attrelid = to_regclass(quote_ident(w.t)) AND a.attname = w.c AND NOT a.attisdropped
+WHERE NOT has_column_privilege(%s::name, a.attrelid, a.attnum, 'SELECT')
+"""
 _IDLE = 4
 _OPEN = 24  # of the 100 connections that Postgres gives to everybody
 _PATIENCE = 30.0  # seconds to wait for one
@@ -40,7 +45,6 @@ class Store:
     def __init__(self, uri: str, *, reader: str | None = None) -> None:
         self.uri = uri
         self._role = conninfo_to_dict(reader)["user"] if reader else None
-        self._granted: set[tuple[str, str]] = set()
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
         self._open = threading.BoundedSemaphore(_OPEN)
@@ -74,10 +78,15 @@ class Store:
 
     def grant(self, columns: Iterable[tuple[str, str]]) -> None:
         """Let the restricted role read columns of the store that it could not read yet."""
-        missing = frozenset(columns) - self._granted
-        if self._role is None or not missing:
+        wanted = list(columns)
+        if self._role is None or not wanted:
             return
-        with self.connection() as connection, self._lock:
+        with self.connection() as connection:
+            # Asked each time: a column that revert() dropped may come again under its name, without the right to it.
+            found = connection.execute(_UNREADABLE, [[table for table, _ in wanted], [name for _, name in wanted], self._role]).fetchall()
+            if not found:
+                return
+            missing: set[tuple[str, str]] = set(found)
             connection.execute("BEGIN")
             # Two servers that grant at once would meet in the catalog: "tuple concurrently updated".
             connection.execute("SELECT pg_advisory_xact_lock(hashtext('pxt_flight.grant'))")
@@ -86,7 +95,6 @@ class Store:
                 grant = sql.SQL("GRANT SELECT ({}) ON {} TO {}")
                 connection.execute(grant.format(names, sql.Identifier(table), sql.Identifier(str(self._role))))
             connection.execute("COMMIT")
-            self._granted |= missing
 
     def stored_paths(self, source: CellSource, row_ids: Sequence[Sequence[int]], versions: Sequence[int]) -> list[str | None]:
         """Where the cells of a media column are, in the order of the references; None where a cell is gone."""
