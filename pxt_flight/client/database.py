@@ -64,7 +64,7 @@ class Database:
 
     def table(self, name: str) -> Table:
         """A table by its name: `films`, `dir.films` or `dir/films`. Whether it exists is asked when it is read."""
-        return Table(name.replace(".", "/"), self.sql)
+        return Table(name.replace(".", "/"), self.sql, self._transport.call)
 
     def __getitem__(self, name: str) -> Table:
         return self.table(name)

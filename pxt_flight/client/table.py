@@ -1,11 +1,12 @@
 """A table by its name."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from pxt_flight.client.result import Result
+from pxt_flight.client.version import Version
 
 if TYPE_CHECKING:
     import polars as pl
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
 class Table:
     """A table of a server; nothing is asked of the server until rows or the schema are."""
 
-    def __init__(self, name: str, run: Callable[..., Result]) -> None:
+    def __init__(self, name: str, run: Callable[..., Result], call: Callable[..., Any]) -> None:
         self.name = name
         self._run = run  # Database.sql
+        self._call = call  # Transport.call
 
     def scan(
         self,
@@ -73,6 +75,19 @@ class Table:
         from pxt_flight.client.lazyframe import scan  # polars is the caller's, not ours
 
         return scan(self, self._run, version=version, media=media, on_transfer=on_transfer)
+
+    def versions(self, limit: int | None = None) -> list[Version]:
+        """Its versions, newest first; `scan(version=...)` reads one, and so does `"name:version"` in SQL.
+
+            pl.DataFrame(db.table("films").versions())
+
+        Args:
+            limit: at most so many; default all.
+
+        Raises:
+            PxtFlightError: what the server says, with its code and hint.
+        """
+        return [Version.from_answer(answer) for answer in self._call("pixeltable.table_versions", table=self.name, limit=limit)]
 
     def source(self, version: int | None = None) -> str:
         """The table as SQL names it in FROM, as of a version; default the live one."""
