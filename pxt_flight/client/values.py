@@ -132,9 +132,20 @@ def _nested(value: pa.Scalar, depth: int) -> str:
         if set(value) == {"data", "shape"}:  # how arrow.variable_shape_tensor is stored
             return _tensor(value["shape"].as_py() or (), value["data"].values)
         return "{" + _joined((f"{name}: {value_text(part, depth - 1)}" for name, part in value.items()), len(value.type)) + "}"
+    if pa.types.is_fixed_size_list(value.type):
+        return _tensor(*_unnested(value.values))
     if isinstance(value, pa.ListScalar):  # and its kin, maps too
         return "[" + _joined((value_text(part, depth - 1) for part in value.values), len(value.values)) + "]"
     return str(value.as_py())[:MAX_TEXT]  # a union or the like
+
+
+def _unnested(values: pa.Array) -> tuple[list[int], pa.Array]:
+    """Lists of one length in lists of one length, which is how an array of several dimensions may be sent, as shape and values."""
+    shape = [len(values)]
+    while pa.types.is_fixed_size_list(values.type):
+        shape.append(values.type.list_size)
+        values = values.flatten()
+    return shape, values
 
 
 def _tensor(shape: Iterable[int], values: pa.Array) -> str:

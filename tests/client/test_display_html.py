@@ -233,6 +233,7 @@ UTC = dt.UTC
             pa.struct({"data": pa.list_(pa.float32()), "shape": pa.list_(pa.int32(), 2)}),
             "(1, 2) 1.0, 2.5",
         ),
+        ([[1, 2], [3, 4]], pa.list_(pa.list_(pa.int32(), 2), 2), "(2, 2) 1, 2, 3, 4"),
         ([("k", 1)], pa.map_(pa.utf8(), pa.int64()), "[{key: k, value: 1}]"),
     ],
 )
