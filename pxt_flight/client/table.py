@@ -1,12 +1,16 @@
 """A table by its name."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from pxt_flight.client import display
+from pxt_flight.client.preview import COUNTED, MEDIA, ROWS, Preview, first_rows
 from pxt_flight.client.result import Result
 from pxt_flight.client.version import Version
+from pxt_flight.errors import PxtFlightError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -15,7 +19,10 @@ if TYPE_CHECKING:
 
 
 class Table:
-    """A table of a server; nothing is asked of the server until rows or the schema are."""
+    """A table of a server; nothing is asked of the server until rows or the schema are.
+
+    A notebook shows its first 20 rows with thumbnails.
+    """
 
     def __init__(self, name: str, run: Callable[..., Result], call: Callable[..., Any]) -> None:
         self.name = name
@@ -100,6 +107,18 @@ class Table:
 
     def __repr__(self) -> str:
         return f"Table({self.name!r})"
+
+    def _repr_html_(self) -> str:
+        return display.shown(self._preview, self.name)
+
+    def _preview(self) -> Preview:
+        rows = first_rows(lambda columns: self.scan(columns, limit=ROWS, media=MEDIA), lambda: self.schema)
+        total = version = None
+        with suppress(PxtFlightError):  # what can be told beside the rows
+            counted = self._run(f"SELECT count(*) AS n FROM (SELECT 1 FROM {self.source()} LIMIT {COUNTED + 1}) AS first")  # noqa: S608  # quoted
+            total = counted.to_arrow(progress=False)["n"][0].as_py()
+            version = next((version for path, version in counted.explain().tables if path == self.name), None)
+        return Preview(rows, total, self.name, version)
 
 
 def quoted(name: str) -> str:
