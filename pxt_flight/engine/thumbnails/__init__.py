@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from pxt_flight.engine.thumbnails import image
+from pxt_flight.engine.thumbnails import audio, document, image, video
 from pxt_flight.engine.thumbnails.bounds import RefusedError
 from pxt_flight.errors import PxtFlightError, error
 
@@ -17,11 +17,17 @@ __all__ = ["thumbnail", "unreadable"]
 
 JPEG_QUALITY = 80
 
-_PICTURES: dict[str, Callable[[Path, int], Image.Image | None]] = {"Image": image.picture}
+_PICTURES: dict[str, Callable[[Path, int], Image.Image | None]] = {
+    "Image": image.picture,
+    "Video": video.picture,
+    "Audio": audio.picture,
+    "Document": document.picture,
+}
 
 
 def thumbnail(path: Path, kind: str, size: int, *, column: str | None = None) -> bytes | None:
-    """A JPEG of what a media file shows, or None where it is nothing to look at.
+    """A JPEG of what a media file shows, or None where there is nothing to look at:
+    a document that is no PDF, a video or sound file without a stream of that kind.
 
     Args:
         path: the file.
@@ -32,11 +38,8 @@ def thumbnail(path: Path, kind: str, size: int, *, column: str | None = None) ->
     Raises:
         InvalidRequestError: `media_unreadable`, the file is gone or cannot be decoded.
     """
-    make = _PICTURES.get(kind)
-    if make is None:
-        return None
     try:
-        picture = make(path, size)
+        picture = _PICTURES[kind](path, size)
         return None if picture is None else _encoded(picture)
     except FileNotFoundError:
         raise unreadable("is gone", column) from None
