@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 
-from pxt_flight.engine.media import MediaMode, check_served
+from pxt_flight.engine.media import Cell, MediaMode, check_served
 from pxt_flight.engine.seam.plan import CellSource
 from pxt_flight.engine.store import Store
 from pxt_flight.errors import error
@@ -16,7 +16,7 @@ def new_run() -> int:
     return secrets.randbits(62)
 
 
-def cell_paths(sources: Sequence[CellSource], run: int, mode: MediaMode, store: Store) -> Callable[[pa.Array], list[str | None]]:
+def cell_paths(sources: Sequence[CellSource], run: int, mode: MediaMode, store: Store) -> Callable[[pa.Array], list[Cell | None]]:
     """From an array of cell references of a statement to the stored paths.
 
     Args:
@@ -26,12 +26,12 @@ def cell_paths(sources: Sequence[CellSource], run: int, mode: MediaMode, store: 
         store: looks them up.
 
     Raises:
-        InvalidRequestError: `type_unsupported`, a thumbnail of something that is not an image, or a reference that no table gave.
+        InvalidRequestError: `type_unsupported`, a thumbnail of a kind that has none, or a reference that no table gave.
         StaleTicketError: a cell is gone.
     """
 
-    def paths(cells: pa.Array) -> list[str | None]:
-        found: list[str | None] = [None] * len(cells)
+    def paths(cells: pa.Array) -> list[Cell | None]:
+        found: list[Cell | None] = [None] * len(cells)
         references = cells.to_pylist()
         if any(reference is not None and reference[2:3] != [run] for reference in references):
             raise error("type_unsupported", "A text stands where a media cell should.", hint="A cell can stand beside NULL only.")
@@ -44,7 +44,7 @@ def cell_paths(sources: Sequence[CellSource], run: int, mode: MediaMode, store: 
             for i, path in zip(rows, stored, strict=True):
                 if path is None:
                     raise error("ticket_stale", "A media cell was removed while it was read.", hint="Run the query again.")
-                found[i] = path
+                found[i] = Cell(source.kind, path)
         return found
 
     return paths

@@ -92,7 +92,11 @@ def sliced(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 
 
 def finished(
-    schema: pa.Schema, columns: Sequence[pa.Array], rows: int, mode: media.MediaMode, paths: Callable[[pa.Array], list[str | None]]
+    schema: pa.Schema,
+    columns: Sequence[pa.Array],
+    rows: int,
+    mode: media.MediaMode,
+    paths: Callable[[pa.Array], Sequence[str | media.Cell | None]],
 ) -> Iterator[pa.RecordBatch]:
     """Columns of the store as the batches that go out.
 
@@ -110,7 +114,7 @@ def finished(
         ]
         yield from sliced(pa.RecordBatch.from_arrays(emptied, schema=schema))
         return
-    references = {i: paths(columns[i]) for i in places}
+    references = {i: media.cells(paths(columns[i]), schema.field(i)) for i in places}
     for start, length in media.chunks(list(references.values()), mode):
         part = [column.slice(start, length) for column in columns]
         for i in places:

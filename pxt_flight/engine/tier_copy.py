@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from pxt_flight.engine.adbc import ConnectionPool, SnapshotReader
 from pxt_flight.engine.cells import cell_paths, new_run
+from pxt_flight.engine.media import Cell
 from pxt_flight.engine.outputs import converter
 from pxt_flight.engine.planner import SqlPlan
 from pxt_flight.engine.scan import OnOpen, Stream, Tier, finished
@@ -59,7 +60,7 @@ class CopyReader:
 
 
 def _batches(
-    plan: SqlPlan, snapshot: SnapshotReader, reader: pa.RecordBatchReader, paths: Callable[[pa.Array], list[str | None]]
+    plan: SqlPlan, snapshot: SnapshotReader, reader: pa.RecordBatchReader, paths: Callable[[pa.Array], list[Cell | None]]
 ) -> Iterator[pa.RecordBatch]:
     done = False
     is_media = [b"pxt:media" in (field.metadata or {}) for field in plan.schema]

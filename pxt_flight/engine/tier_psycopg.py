@@ -13,6 +13,7 @@ import psycopg
 import pyarrow as pa
 
 from pxt_flight.engine.cells import cell_paths, new_run
+from pxt_flight.engine.media import Cell
 from pxt_flight.engine.planner import SqlPlan
 from pxt_flight.engine.scan import OnOpen, Stream, Tier, finished
 from pxt_flight.engine.store import Connection, Store
@@ -89,7 +90,7 @@ class OwnLogin:
         connection.execute(f"SET LOCAL statement_timeout = {self._timeout}".encode())
 
 
-def _batches(plan: SqlPlan, cursor: Any, kept: ExitStack, paths: Callable[[pa.Array], list[str | None]]) -> Iterator[pa.RecordBatch]:
+def _batches(plan: SqlPlan, cursor: Any, kept: ExitStack, paths: Callable[[pa.Array], list[Cell | None]]) -> Iterator[pa.RecordBatch]:
     types = [_CELL_TYPE if b"pxt:media" in (field.metadata or {}) else field.type for field in plan.schema]
     with kept:
         while rows := cursor.fetchmany(_ROWS):

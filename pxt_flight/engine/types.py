@@ -58,6 +58,7 @@ def arrow_field(name: str, column: ColumnType, *, media: str, nullable: bool) ->
     """
     metadata = {"pxt:type": column.name}
     if column.is_media:
+        nullable = nullable or (media.startswith("thumbnail") and column.name != "Image")  # there may be nothing to look at
         return pa.field(name, pa.binary(), nullable, metadata | {"pxt:media": media})
     if column.name not in ARROW_TYPES:
         raise error(

@@ -3,21 +3,22 @@
 import io
 import struct
 import zlib
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pxt_flight.engine import media
-from pxt_flight.engine.media import CHUNK_BYTES, CHUNK_ROWS, check_served, chunks, local_path, media_mode, read_cells
+from pxt_flight.engine.media import CHUNK_BYTES, CHUNK_ROWS, Cell, cells, check_served, chunks, local_path, media_mode, read_cells
 from pxt_flight.errors import InvalidRequestError
 
 BYTES, SMALL = media_mode("bytes"), media_mode("thumbnail:32")
 
 
 def thumbnail(path, mode=SMALL):
-    (made,) = read_cells([str(path)], "image", mode).to_pylist()
+    (made,) = read_cells([Cell("Image", str(path))], "image", mode).to_pylist()
     opened = Image.open(io.BytesIO(made))
     opened.load()
     return opened
@@ -55,25 +56,31 @@ def test_modes_that_are_none(name):
     assert "thumbnail:N" in caught.value.hint
 
 
-@pytest.mark.parametrize("kind", ["Video", "Audio", "Document"])
-def test_only_images_have_thumbnails(kind):
-    check_served(kind, "clip", BYTES)
-    check_served("Image", "clip", SMALL)
-    with pytest.raises(InvalidRequestError, match=f"Column clip is of type {kind}"):
-        check_served(kind, "clip", SMALL)
+@pytest.mark.parametrize("kind", ["Image", "Video", "Audio", "Document"])
+def test_what_has_thumbnails(kind):
+    check_served(kind, "clip", SMALL)
+    check_served("Scene", "clip", BYTES)
+    with pytest.raises(InvalidRequestError, match="Column clip is of type Scene, which has no thumbnail"):
+        check_served("Scene", "clip", SMALL)
+
+
+def test_cells_are_of_their_columns_kind_unless_they_say_another():
+    field = pa.field("clip", pa.binary(), metadata={"pxt:type": "Audio"})
+    assert cells(["/a", None, Cell("Image", "/b")], field) == [Cell("Audio", "/a"), None, Cell("Image", "/b")]
 
 
 @pytest.mark.parametrize(
     ("reference", "path"),
     [
-        (None, None),
+        ("https://example.org/b.png", None),
+        ("s3://bucket/b.png", None),
         ("/a/b.png", "/a/b.png"),
         ("file:///a/b.png", "/a/b.png"),
         ("file:///a/with%20space/%C3%A9%23.png", "/a/with space/é#.png"),
     ],
 )
 def test_references(reference, path):
-    assert local_path(reference) == (None if path is None else media.Path(path))
+    assert local_path(reference) == (None if path is None else Path(path))
 
 
 # Thumbnails
@@ -216,14 +223,15 @@ def test_a_file_that_is_no_picture(tmp_path, kind):
 
 def test_bytes_are_the_stored_file(tmp_path):
     (tmp_path / "a.bin").write_bytes(b"\x00\xff" * 10)
-    read = read_cells([str(tmp_path / "a.bin"), None, (tmp_path / "a.bin").as_uri()], "clip", BYTES)
+    stored = [str(tmp_path / "a.bin"), None, (tmp_path / "a.bin").as_uri()]
+    read = read_cells([reference and Cell("Audio", reference) for reference in stored], "clip", BYTES)
     assert read.to_pylist() == [b"\x00\xff" * 10, None, b"\x00\xff" * 10]
 
 
 @pytest.mark.parametrize("name", ["missing", "."])
 def test_bytes_of_a_file_that_cannot_be_read(tmp_path, name):
     with pytest.raises(InvalidRequestError, match="A file of column clip is gone or cannot be read") as caught:
-        read_cells([str(tmp_path / name)], "clip", BYTES)
+        read_cells([Cell("Audio", str(tmp_path / name))], "clip", BYTES)
     assert str(tmp_path) not in str(caught.value)
 
 
@@ -251,7 +259,7 @@ def files(tmp_path_factory):
     for size in sizes:
         with (folder / str(size)).open("wb") as file:
             file.truncate(size)
-    return {size: str(folder / str(size)) for size in sizes} | {-1: None, -2: str(folder / "missing")}
+    return {size: Cell("Video", str(folder / str(size))) for size in sizes} | {-1: None, -2: Cell("Video", str(folder / "missing"))}
 
 
 @settings(max_examples=80, deadline=None)

@@ -13,7 +13,7 @@ from pxt_flight.engine.thumbnails import audio, document, image, video
 from pxt_flight.engine.thumbnails.bounds import RefusedError
 from pxt_flight.errors import PxtFlightError, error
 
-__all__ = ["thumbnail", "unreadable"]
+__all__ = ["KINDS", "thumbnail", "unreadable"]
 
 JPEG_QUALITY = 80
 
@@ -23,6 +23,7 @@ _PICTURES: dict[str, Callable[[Path, int], Image.Image | None]] = {
     "Audio": audio.picture,
     "Document": document.picture,
 }
+KINDS = frozenset(_PICTURES)
 
 
 def thumbnail(path: Path, kind: str, size: int, *, column: str | None = None) -> bytes | None:
