@@ -15,21 +15,22 @@ from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 
+from pxt_flight.engine import thumbnails
 from pxt_flight.engine.seam.store import fetch_url
-from pxt_flight.engine.thumbnails import KINDS, thumbnail, unreadable
+from pxt_flight.engine.thumbnails import KINDS, unreadable
 from pxt_flight.engine.thumbnails.cache import ThumbnailCache
 from pxt_flight.errors import error
 
 MAX_THUMBNAIL = 1024  # pixels on the long side
 CHUNK_BYTES = 1 << 20  # of stored bytes decoded into one batch
 CHUNK_ROWS = 64  # thumbnails in one batch: about 700 KB at 256 pixels
-_MODE = re.compile(r"bytes|thumbnail:(?P<size>[0-9]{1,4})")
+_MODE = re.compile(r"url|bytes|thumbnail:(?P<size>[0-9]{1,4})")
 # Decoding releases the GIL; more threads than cores gain nothing.
 _decoders = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1), thread_name_prefix="thumbnail")
 
 
-class Cell(NamedTuple):
-    """A media cell.
+class StoredFile(NamedTuple):
+    """The file of a media cell.
 
     Attributes:
         kind: what its column holds: `Image`, `Video`, `Audio` or `Document`.
@@ -42,7 +43,7 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class MediaMode:
-    """How media cells are sent: `bytes`, or `thumbnail:N`, a JPEG of at most N pixels on its long side.
+    """How media cells are sent: `url`, `bytes`, or `thumbnail:N`, a JPEG of at most N pixels on its long side.
 
     Attributes:
         name: as it was asked for.
@@ -53,6 +54,11 @@ class MediaMode:
     name: str
     thumbnail: int | None
     cache: ThumbnailCache | None = field(default=None, compare=False)
+
+    @property
+    def is_url(self) -> bool:
+        """Whether a cell is its URL."""
+        return self.name == "url"
 
 
 def media_mode(name: str, *, cache: ThumbnailCache | None = None) -> MediaMode:
@@ -71,7 +77,7 @@ def media_mode(name: str, *, cache: ThumbnailCache | None = None) -> MediaMode:
         raise error(
             "INVALID_ARGUMENT",
             f"There is no media mode {name[:40]!r}.",
-            hint=f"media is bytes, or thumbnail:N with N from 16 to {MAX_THUMBNAIL} pixels.",
+            hint=f"media is url, bytes, or thumbnail:N with N from 16 to {MAX_THUMBNAIL} pixels.",
         )
     return MediaMode(name, size, cache)
 
@@ -119,22 +125,22 @@ def local_path(reference: str) -> Path | None:
     return None if "://" in reference else Path(reference)
 
 
-def cells(stored: Sequence[str | Cell | None], field: pa.Field) -> list[Cell | None]:
-    """The cells of a column of a result.
+def stored_files(stored: Sequence[str | StoredFile | None], field: pa.Field) -> list[StoredFile | None]:
+    """The files of a column of a result.
 
     Args:
-        stored: the stored references; one that is no `Cell` is of the column's own kind. A UNION may mix kinds.
+        stored: the stored references; one that is no `StoredFile` is of the column's own kind. A UNION may mix kinds.
         field: what was promised of the column.
     """
     kind = field.metadata[b"pxt:type"].decode()
-    return [Cell(kind, found) if isinstance(found, str) else found for found in stored]
+    return [StoredFile(kind, found) if isinstance(found, str) else found for found in stored]
 
 
-def read_cells(cells: Sequence[Cell | None], column: str, mode: MediaMode) -> pa.Array:
-    """The values of a column of media cells, as `binary`; NULL stays NULL, and a thumbnail of what cannot be seen is NULL.
+def read_cells(files: Sequence[StoredFile | None], column: str, mode: MediaMode) -> pa.Array:
+    """The values of a column of media cells, as `binary`; NULL stays NULL, and the thumbnail of what cannot be seen is NULL.
 
     Args:
-        cells: those of some rows.
+        files: those of some rows.
         column: the column's name, for errors.
         mode: bytes or thumbnails.
 
@@ -142,19 +148,19 @@ def read_cells(cells: Sequence[Cell | None], column: str, mode: MediaMode) -> pa
         InvalidRequestError: `media_unreadable`, a file is gone or cannot be decoded.
     """
     if mode.thumbnail is None:
-        return pa.array([None if cell is None else _read(cell.reference, column) for cell in cells], pa.binary())
+        return pa.array([None if file is None else _read(file.reference, column) for file in files], pa.binary())
     # What is kept is read here: handing it to another thread would cost more than reading it.
-    jobs = {cell: _Job(cell, mode.thumbnail, mode.cache, column) for cell in dict.fromkeys(cells) if cell is not None}
+    jobs = {file: _Job(file, mode.thumbnail, mode.cache, column) for file in dict.fromkeys(files) if file is not None}
     missing = [job for job in jobs.values() if not job.recall()]
     list(_decoders.map(_Job.make, missing))
-    return pa.array([jobs[cell].thumbnail or None if cell else None for cell in cells], pa.binary())
+    return pa.array([jobs[file].thumbnail or None if file else None for file in files], pa.binary())
 
 
-def thumbnail_of(cell: Cell, size: int, cache: ThumbnailCache | None = None, *, column: str | None = None) -> bytes | None:
-    """The thumbnail of one cell: kept, or made and kept. None where there is nothing to look at.
+def thumbnail(file: StoredFile, size: int, cache: ThumbnailCache | None = None, *, column: str | None = None) -> bytes | None:
+    """The thumbnail of one file: kept, or made and kept. None where there is nothing to look at.
 
     Args:
-        cell: one that the caller may read.
+        file: of a cell that the caller may read.
         size: pixels of the long side, at most.
         cache: where thumbnails are kept.
         column: its column's name, for errors.
@@ -162,13 +168,13 @@ def thumbnail_of(cell: Cell, size: int, cache: ThumbnailCache | None = None, *, 
     Raises:
         InvalidRequestError: `media_unreadable`, the file is gone or cannot be decoded.
     """
-    job = _Job(cell, size, cache, column)
+    job = _Job(file, size, cache, column)
     if not job.recall():
         job.make()
     return job.thumbnail or None
 
 
-def chunks(columns: Sequence[Sequence[Cell | None]], mode: MediaMode) -> Iterator[tuple[int, int]]:
+def chunks(columns: Sequence[Sequence[StoredFile | None]], mode: MediaMode) -> Iterator[tuple[int, int]]:
     """Ranges (start, length) of rows whose media values make a batch of bounded size."""
     rows = len(columns[0])
     if mode.thumbnail is not None:
@@ -186,10 +192,10 @@ def chunks(columns: Sequence[Sequence[Cell | None]], mode: MediaMode) -> Iterato
 
 
 class _Job:
-    """The thumbnail of one cell; empty where there is nothing to look at."""
+    """The thumbnail of one file; empty where there is nothing to look at."""
 
-    def __init__(self, cell: Cell, size: int, cache: ThumbnailCache | None, column: str | None) -> None:
-        self._cell, self._size, self._cache, self._column = cell, size, cache, column
+    def __init__(self, file: StoredFile, size: int, cache: ThumbnailCache | None, column: str | None) -> None:
+        self._file, self._size, self._cache, self._column = file, size, cache, column
         self._key: tuple[object, ...] = ()
         self.thumbnail: bytes | None = None
 
@@ -197,15 +203,15 @@ class _Job:
         """Look it up; answers whether it was kept."""
         if self._cache is None:
             return False
-        self._key = (*self._cell, self._size, *self._content())
+        self._key = (*self._file, self._size, *self._content())
         self.thumbnail = self._cache.get(self._key)
         return self.thumbnail is not None
 
     def make(self) -> None:
         """Make it from the file, and keep it; one that fails is tried again the next time."""
         try:
-            with opened(self._cell.reference) as path:
-                self.thumbnail = thumbnail(path, self._cell.kind, self._size, column=self._column) or b""
+            with opened(self._file.reference) as path:
+                self.thumbnail = thumbnails.thumbnail(path, self._file.kind, self._size, column=self._column) or b""
         except OSError:
             raise unreadable("is gone or cannot be read", self._column) from None
         if self._cache is not None:
@@ -217,7 +223,7 @@ class _Job:
         Nothing does for what must be fetched: its reference is taken for its content, as Pixeltable's own cache of files takes it. What
         Pixeltable writes to a bucket has a name of its own there; whoever replaces what a URL of theirs shows gives it another URL.
         """
-        path = local_path(self._cell.reference)
+        path = local_path(self._file.reference)
         if path is None:
             return ()
         try:
@@ -229,10 +235,10 @@ class _Job:
         return status.st_mtime_ns, status.st_size
 
 
-def _size(cell: Cell | None) -> int:
-    if cell is None:
+def _size(file: StoredFile | None) -> int:
+    if file is None:
         return 0
-    path = local_path(cell.reference)
+    path = local_path(file.reference)
     try:
         return CHUNK_BYTES if path is None else path.stat().st_size  # one that must be fetched goes by itself
     except OSError:

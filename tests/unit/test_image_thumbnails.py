@@ -8,7 +8,7 @@ import zlib
 import pytest
 from PIL import Image, ImageChops, ImageOps, ImageStat
 
-from pxt_flight.engine.media import Cell, media_mode, read_cells
+from pxt_flight.engine.media import StoredFile, media_mode, read_cells
 from pxt_flight.engine.thumbnails import image
 from pxt_flight.errors import InvalidRequestError
 
@@ -24,7 +24,7 @@ def decoder(request, monkeypatch):
 
 
 def thumbnail(path, mode=SMALL):
-    (made,) = read_cells([Cell("Image", str(path))], "image", mode).to_pylist()
+    (made,) = read_cells([StoredFile("Image", str(path))], "image", mode).to_pylist()
     opened = Image.open(io.BytesIO(made))
     opened.load()
     return opened
@@ -58,7 +58,7 @@ def two_halves(mode):
         ("RGB", "bmp"),
     ],
 )
-def test_a_thumbnail_of_every_mode(tmp_path, mode, suffix):
+def test_a_thumbnail_every_mode(tmp_path, mode, suffix):
     two_halves(mode).save(tmp_path / f"picture.{suffix}")
     made = thumbnail(tmp_path / f"picture.{suffix}")
     assert (made.format, made.mode, made.size) == ("JPEG", "RGB", (32, 16))

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pxt_flight.engine.media import CHUNK_BYTES, CHUNK_ROWS, Cell, cells, check_served, chunks, local_path, media_mode, read_cells
+from pxt_flight.engine.media import (
+    CHUNK_BYTES,
+    CHUNK_ROWS,
+    StoredFile,
+    check_served,
+    chunks,
+    local_path,
+    media_mode,
+    read_cells,
+    stored_files,
+)
 from pxt_flight.errors import InvalidRequestError
 
 BYTES, SMALL = media_mode("bytes"), media_mode("thumbnail:32")
@@ -26,7 +36,6 @@ def test_modes(name, size):
     "name",
     [
         "",
-        "url",
         "Bytes",
         "bytes ",
         "thumbnail",
@@ -55,7 +64,7 @@ def test_what_has_thumbnails(kind):
 
 def test_cells_are_of_their_columns_kind_unless_they_say_another():
     field = pa.field("clip", pa.binary(), metadata={"pxt:type": "Audio"})
-    assert cells(["/a", None, Cell("Image", "/b")], field) == [Cell("Audio", "/a"), None, Cell("Image", "/b")]
+    assert stored_files(["/a", None, StoredFile("Image", "/b")], field) == [StoredFile("Audio", "/a"), None, StoredFile("Image", "/b")]
 
 
 @pytest.mark.parametrize(
@@ -78,14 +87,14 @@ def test_references(reference, path):
 def test_bytes_are_the_stored_file(tmp_path):
     (tmp_path / "a.bin").write_bytes(b"\x00\xff" * 10)
     stored = [str(tmp_path / "a.bin"), None, (tmp_path / "a.bin").as_uri()]
-    read = read_cells([reference and Cell("Audio", reference) for reference in stored], "clip", BYTES)
+    read = read_cells([reference and StoredFile("Audio", reference) for reference in stored], "clip", BYTES)
     assert read.to_pylist() == [b"\x00\xff" * 10, None, b"\x00\xff" * 10]
 
 
 @pytest.mark.parametrize("name", ["missing", "."])
 def test_bytes_of_a_file_that_cannot_be_read(tmp_path, name):
     with pytest.raises(InvalidRequestError, match="A file of column clip is gone or cannot be read") as caught:
-        read_cells([Cell("Audio", str(tmp_path / name))], "clip", BYTES)
+        read_cells([StoredFile("Audio", str(tmp_path / name))], "clip", BYTES)
     assert str(tmp_path) not in str(caught.value)
 
 
@@ -113,7 +122,10 @@ def files(tmp_path_factory):
     for size in sizes:
         with (folder / str(size)).open("wb") as file:
             file.truncate(size)
-    return {size: Cell("Video", str(folder / str(size))) for size in sizes} | {-1: None, -2: Cell("Video", str(folder / "missing"))}
+    return {size: StoredFile("Video", str(folder / str(size))) for size in sizes} | {
+        -1: None,
+        -2: StoredFile("Video", str(folder / "missing")),
+    }
 
 
 @settings(max_examples=80, deadline=None)

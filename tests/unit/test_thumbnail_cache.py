@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pxt_flight.engine.media import Cell, media_mode, read_cells, thumbnail_of
+from pxt_flight.engine.media import StoredFile, media_mode, read_cells, thumbnail
 from pxt_flight.engine.thumbnails.cache import ThumbnailCache
 from pxt_flight.errors import InvalidRequestError
 
@@ -207,7 +207,7 @@ def write(path, colour, at=None):
 
 
 def colours(references, mode, kind="Image"):
-    made = read_cells([reference and Cell(kind, str(reference)) for reference in references], "image", mode).to_pylist()
+    made = read_cells([reference and StoredFile(kind, str(reference)) for reference in references], "image", mode).to_pylist()
     return [thumbnail and Image.open(io.BytesIO(thumbnail)).getpixel((5, 5)) for thumbnail in made]
 
 
@@ -229,7 +229,7 @@ def test_a_file_is_decoded_once(tmp_path, small):
 
 def test_what_stands_there_twice_is_made_once(tmp_path, small):
     write(tmp_path / "a.bmp", (200, 0, 0))
-    cells = [Cell("Image", str(tmp_path / "a.bmp"))] * 50
+    cells = [StoredFile("Image", str(tmp_path / "a.bmp"))] * 50
     made = read_cells(cells, "image", media_mode("thumbnail:32")).to_pylist()
     assert len(set(made)) == 1
     assert read_cells(cells, "image", small).to_pylist() == made
@@ -255,10 +255,10 @@ def test_failures_are_not_kept(tmp_path, small):
 def test_one_cell_and_many_are_kept_alike(tmp_path, small):
     (tmp_path / "a.pdf").write_bytes(pdf(b""))
     (tmp_path / "a.txt").write_text("no picture")
-    cells = [Cell("Document", str(tmp_path / name)) for name in ("a.pdf", "a.txt")]
-    one = [thumbnail_of(cell, 32, small.cache) for cell in cells]
+    cells = [StoredFile("Document", str(tmp_path / name)) for name in ("a.pdf", "a.txt")]
+    one = [thumbnail(cell, 32, small.cache) for cell in cells]
     kept = files(tmp_path / "kept")
-    assert read_cells(cells, "doc", small).to_pylist() == one == [thumbnail_of(cell, 32) for cell in cells]
+    assert read_cells(cells, "doc", small).to_pylist() == one == [thumbnail(cell, 32) for cell in cells]
     assert one[1] is None
     assert files(tmp_path / "kept") == kept
     assert len(kept) == 2

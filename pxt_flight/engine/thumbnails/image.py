@@ -52,14 +52,19 @@ def picture(path: Path, size: int) -> Image.Image:
     with Image.open(path if data is None else io.BytesIO(data), formats=formats) as image:
         check_pixels(image.width, image.height)
         fitted = _fitted(image.size, size)
-        decoded = None if data is None else _scaled_jpeg(data, image.mode, fitted)
-        if decoded is None:
+        shown = None if data is None else _scaled_jpeg(data, image.mode, fitted)
+        if shown is None:
             # JPEG decodes at 1/2, 1/4 or 1/8 by itself: a third of the time of a full decode.
             image.draft("RGB", fitted)
             with _one_large if image.width * image.height > _LARGE else nullcontext():
-                decoded = _shrunk(_resizable(image), fitted)
+                shown = _flat(_shrunk(_resizable(image), fitted))
         turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-        return _flat(decoded if turn is None else decoded.transpose(turn))
+        return shown if turn is None else shown.transpose(turn)
+
+
+def reduced(image: Image.Image, size: int) -> Image.Image:
+    """A picture that is decoded already, in RGB, at most `size` pixels on its long side."""
+    return _flat(_shrunk(_resizable(image), _fitted(image.size, size)))
 
 
 def _jpeg(path: Path) -> bytes | None:
