@@ -168,7 +168,7 @@ from pathlib import Path
 from pxt_flight.engine.thumbnails.cache import ThumbnailCache
 cache, chance = ThumbnailCache(Path(sys.argv[1]), 30_000), random.Random(sys.argv[2])
 found = 0
-for _ in range(1500):
+for _ in range(500):
     key = chance.randrange(40)
     value = bytes([key]) * (key * 100)
     got = cache.get((key,))
@@ -187,7 +187,7 @@ def test_processes_share_a_folder(tmp_path):
     workers = [subprocess.Popen([*command, str(i)], env=environment, stdout=subprocess.PIPE, text=True) for i in range(3)]
     answers = [worker.communicate(timeout=60)[0] for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0, 0]
-    assert all(int(answer) > 100 for answer in answers)
+    assert all(int(answer) > 30 for answer in answers)
     assert total(tmp_path) <= 30_000 * (1 + 3 / 16)
     assert all("." not in file.name for file in files(tmp_path))
 
