@@ -56,6 +56,8 @@ def translated(sqlstate: str, text: str) -> PxtFlightError:
         return not_json(text.partition(_NOT_JSON)[2].split("\n", 1)[0])
     if sqlstate == "57014" or "statement timeout" in text or "canceling statement" in text:
         return error("timeout", "The query took longer than the server allows.", hint=_TIMEOUT_HINT)
+    if "could not identify an" in text:
+        return error("TYPE_MISMATCH", "Arrays, bytes and json have neither order nor equality.", hint="Compare another column.")
     if sqlstate == "22003" or "out of range" in text or "numeric field overflow" in text:
         hint = "A numeric result holds 38 digits, 18 of them after the point: cast it to double precision or numeric(p, s)."
         return error("INVALID_ARGUMENT", "A value of the query is out of range.", hint=hint if "numeric" in text else None)

@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from pxt_flight.engine.adbc import ConnectionPool, SnapshotReader
+from pxt_flight.engine.blobs import Blobs, is_blob
 from pxt_flight.engine.cells import MediaCells, new_run
 from pxt_flight.engine.outputs import converter
 from pxt_flight.engine.planner import SqlPlan
@@ -56,14 +57,20 @@ class CopyReader:
         except BaseException:
             snapshot.close(finished=False)
             raise
-        batches = _batches(plan, snapshot, reader, MediaCells(plan.sources, plan.media_columns, run, plan.mode, self._store, url_of))
+        blobs = Blobs(plan.sources, run, self._store)
+        batches = _batches(plan, snapshot, reader, blobs, MediaCells(plan.sources, plan.media_columns, run, plan.mode, self._store, url_of))
         return Stream(plan.schema, batches, "copy", snapshot.cancel, close=lambda: snapshot.close(finished=False))
 
 
-def _batches(plan: SqlPlan, snapshot: SnapshotReader, reader: pa.RecordBatchReader, cells: MediaCells) -> Iterator[pa.RecordBatch]:
+def _batches(
+    plan: SqlPlan, snapshot: SnapshotReader, reader: pa.RecordBatchReader, blobs: Blobs, cells: MediaCells
+) -> Iterator[pa.RecordBatch]:
     done = False
     is_media = [b"pxt:media" in (field.metadata or {}) for field in plan.schema]
-    converters = [None if media else converter(field) for media, field in zip(is_media, plan.schema, strict=True)]
+    converters = [
+        None if media else blobs.converter(field) if is_blob(field) else converter(field)
+        for media, field in zip(is_media, plan.schema, strict=True)
+    ]
     try:
         for batch in snapshot.batches(reader):
             columns = [column if convert is None else convert(column) for convert, column in zip(converters, batch.columns, strict=True)]
