@@ -12,6 +12,7 @@ from pxt_flight.engine.catalog import Catalog
 from pxt_flight.engine.engine import Engine, open_engine
 from pxt_flight.engine.limits import Limits
 from pxt_flight.engine.selftest import verify_copy
+from pxt_flight.engine.thumbnails.cache import ThumbnailCache
 from pxt_flight.errors import error
 from pxt_flight.flight.server import FlightServer
 
@@ -23,7 +24,8 @@ def start(settings: Settings) -> tuple[FlightServer, Engine, str]:
         ConnectError: `pixeltable_unsupported`, `home_unusable` or `port_in_use`.
     """
     limits = Limits(seconds=settings.query_timeout, rows=settings.max_rows, size=settings.max_bytes)
-    engine = open_engine(settings.home, threads=settings.engine_threads, limits=limits)
+    thumbnails = ThumbnailCache(settings.thumbnail_dir, settings.thumbnail_cache_bytes)
+    engine = open_engine(settings.home, threads=settings.engine_threads, limits=limits, thumbnails=thumbnails)
     with open_schema(engine.store.uri) as connection:
         owner_key = ensure_owner_key(connection, settings.state_dir)
         keys = load_key_ring(connection)
