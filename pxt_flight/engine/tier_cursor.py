@@ -27,6 +27,7 @@ class CursorPlan:
 
     Attributes:
         why: what of it Postgres cannot do.
+        tables: the ids of the tables that it reads, as hex.
     """
 
     selection: Selection
@@ -34,6 +35,7 @@ class CursorPlan:
     mode: media.MediaMode
     pins: tuple[Pin, ...]
     why: str
+    tables: frozenset[str]
 
 
 def plan_cursor(
@@ -63,9 +65,10 @@ def plan_cursor(
                 media.check_served(output.type.name, output.name, mode)
         schema = pa.schema([arrow_field(o.name, o.type, media=mode.name, nullable=o.nullable) for o in selection.outputs])
         has_versions = metadata["is_data_versioned"] and not metadata["is_snapshot"] and ":" not in path
-        version = seam.versions(table)[metadata["id"].hex] if seam and has_versions else metadata["version"]
+        versioned = seam.versions(table) if seam else {metadata["id"].hex: metadata["version"]}
+        version = versioned[metadata["id"].hex] if has_versions else metadata["version"]
         pins = (Pin(path, version, metadata["id"].hex),) if has_versions else ()
-        return CursorPlan(selection, schema, mode, pins, why)
+        return CursorPlan(selection, schema, mode, pins, why, frozenset(versioned))
 
     # One transaction: a version that fits the schema, and one round trip where each column would else open its own.
     bound: CursorPlan = seam.in_transaction(bind) if seam else bind()

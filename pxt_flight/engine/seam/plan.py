@@ -16,9 +16,22 @@ from pixeltable.exprs import ColumnRef
 from pixeltable.runtime import get_runtime
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
+from pxt_flight.engine.seam.interruption import bound_sessions, interrupter
 from pxt_flight.engine.seam.probe import NotSqlError
 from pxt_flight.engine.types import MEDIA_TYPES
 
+__all__ = [
+    "RUN",
+    "CellSource",
+    "Relation",
+    "Wanted",
+    "bound_sessions",
+    "compile_relation",
+    "in_transaction",
+    "interrupter",
+    "run_sql",
+    "versions",
+]
 T = TypeVar("T")
 Property = Literal["value", "errortype", "errormsg", "rowid"]
 

@@ -21,9 +21,9 @@ _PARTS: dict[str, tuple[str, ...]] = {
         "SqlScanNode._create_stmt",
     ),
     "pixeltable.exprs": ("ColumnRef",),
-    "pixeltable.runtime": ("get_runtime",),
+    "pixeltable.runtime": ("Runtime.in_xact", "get_runtime"),
     "pixeltable.store": ("StoreBase.rowid_columns",),
-    "pixeltable.env": ("Env.get", "Env.db_url"),
+    "pixeltable.env": ("Env.db_url", "Env.engine", "Env.get"),
     "pixeltable.utils.http": ("fetch_url",),
 }
 
