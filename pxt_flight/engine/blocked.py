@@ -82,13 +82,17 @@ class StreamWatch:
             self._streams.pop(stream, None)
 
     def close(self) -> None:
-        """Stop looking."""
+        """Stop looking, and cut off what still runs."""
         self._closed.set()
         with self._changed:
             self._changed.notify()
         if self._thread is not None:
             self._thread.join()
         self._disconnect()
+        with self._changed:
+            streams = list(self._streams)
+        for stream in streams:
+            stream.cut(error("unavailable", "The server is stopping.", hint="Try again."))
 
     def _watch(self) -> None:
         while not self._closed.wait(self._tick):

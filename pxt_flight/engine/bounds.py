@@ -189,10 +189,10 @@ class Bounds:
         return self._relayed(limited(stream, self._limits), run, meter)
 
     def close(self) -> None:
-        """Stop the threads; streams that still run must have been stopped."""
+        """Stop the threads; streams that still run are cut off."""
+        self._watch.close()
         self._threads.shutdown(wait=True, cancel_futures=True)
         self.producers.close()
-        self._watch.close()
 
     def _opened(self, run: Run, open_stream: Callable[[Run], Stream]) -> Stream:
         self._watch.add(run)

@@ -64,7 +64,7 @@ class Producers:
         return self._threads.submit(work)
 
     def close(self) -> None:
-        """Wait for the threads; their streams must have been stopped."""
+        """Wait for the threads, whose streams have been stopped."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
 

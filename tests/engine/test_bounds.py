@@ -150,6 +150,17 @@ def test_a_stream_that_is_dropped_gives_its_place_back(small_engine, request_of,
     assert eventually(lambda: (again := Reading(engine, request, tier=tier).ended()).rows == 4000 and again)
 
 
+@pytest.mark.parametrize("tier", ["copy", "cursor"])
+def test_closing_the_engine_cuts_streams_off(small_engine, request_of, texts, tier, busy_backends):
+    engine = small_engine(idle=60.0)
+    stream = engine.stream(request_of(f"select id, text from {texts}"), tier=tier)
+    next(stream.batches)
+    engine.close()
+    eventually(lambda: not busy_backends())
+    with pytest.raises(PxtFlightError, match="stopping"):
+        list(stream.batches)
+
+
 def test_streams_of_pixeltable_do_not_starve_the_rest(small_engine, request_of, texts):
     engine = small_engine(queries=2, idle=60.0)
     request = request_of(f"select id, text from {texts}")

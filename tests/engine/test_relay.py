@@ -1,5 +1,8 @@
 """Batches on their way to a client: whatever it does, it gets every row once and in order, or an error; and nothing is left behind."""
 
+import signal
+import subprocess
+import sys
 import threading
 import uuid
 
@@ -324,6 +327,23 @@ def test_no_file_has_a_name(make_relay, make_spool, tmp_path):
     relay = make_relay(source, make_spool())
     relay.spool_if_idle(0)
     eventually(lambda: source.ended)
+    assert list(tmp_path.iterdir()) == []
+
+
+KILLED = """
+import sys, os, signal, pathlib, pyarrow as pa
+from pxt_flight.engine.spool import Spool
+file = Spool(pathlib.Path(sys.argv[1]), 1 << 30).open()
+file.append(pa.record_batch({"n": list(range(100_000))}))
+print(os.fstat(file._file.fileno()).st_size, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_process_leaves_no_file(pxt, tmp_path):
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == -signal.SIGKILL
+    assert int(ended.stdout) > 800_000
     assert list(tmp_path.iterdir()) == []
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 import urllib.request
 
+import psycopg
 import pyarrow as pa
 import pyarrow.flight as fl
 import pytest
@@ -75,7 +76,7 @@ def test_a_client_beyond_the_room_for_it_is_told_so(small_server, texts, busy_ba
     assert ids == list(range(len(ids)))
 
 
-def test_a_full_server_says_so(small_server, texts):
+def test_a_full_server_says_so(small_server, texts, busy_backends, soon):
     connect = small_server(queries=1, waiting=0, idle=60.0)
     busy, other = connect(), connect()
     with busy.sql(f"select id, text from {texts}") as result:
@@ -84,6 +85,7 @@ def test_a_full_server_says_so(small_server, texts):
         with pytest.raises(PxtFlightError) as caught:
             other.sql(f"select id from {texts} where id < 3").to_arrow()
         assert (caught.value.code, caught.value.retryable, caught.value.hint) == ("unavailable", True, "Try again.")
+    soon(lambda: not busy_backends())
     assert other.sql(f"select id from {texts} where id < 3 order by id").to_arrow()["id"].to_pylist() == [0, 1, 2]
 
 
@@ -107,6 +109,31 @@ def test_a_fast_client_makes_way_for_who_changes_the_table(small_server, pxt, te
     assert (caught.value.code, caught.value.message) == ("unavailable", "The table is being changed.")
     adding.join(20)
     assert not adding.is_alive()
+
+
+def test_reads_of_a_table_that_is_held_by_another_end_soon(server, as_owner, pxt, texts):
+    from pxt_flight.engine.seam.store import libpq_uri
+
+    table = pxt.get_table(texts)
+    table.add_computed_column(size=pxt.functions.string.len(table.text), stored=False, if_exists="ignore")
+    faults = []
+
+    def read(column):
+        try:
+            with fl.connect(server.flight_uri) as client:
+                client.do_get(fl.Ticket(f"select {column} from {texts} where id < 3".encode()), as_owner).read_all()
+        except fl.FlightUnavailableError as fault:
+            faults.append(str(fault))
+
+    with psycopg.connect(libpq_uri()) as connection:
+        connection.execute(f"lock table tbl_{table.get_metadata()['id'].hex} in access exclusive mode")
+        reading = [threading.Thread(target=read, args=[column]) for column in ("id", "size")]
+        for one in reading:
+            one.start()
+        for one in reading:
+            one.join(25)
+    assert len(faults) == 2
+    assert all("unavailable: The table is being changed." in fault for fault in faults)
 
 
 # What the server tells of its queries
