@@ -145,6 +145,7 @@ CODES: dict[str, type[PxtFlightError]] = {
     "ticket_invalid": StaleTicketError,
     "ticket_stale": StaleTicketError,
     "unavailable": UnavailableError,
+    "client_too_slow": UnavailableError,
     "timeout": UnavailableError,
     "cancelled": InvalidRequestError,
     "connect_failed": ConnectError,

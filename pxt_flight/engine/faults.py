@@ -1,12 +1,17 @@
-"""Postgres' errors as ours. Its texts name columns and types as the statement does; what names anything else is not passed on."""
+"""Errors of Postgres and of Pixeltable as ours. Postgres' texts name columns and types as the statement does; what names anything else is
+not passed on."""
 
 import re
 
-from pxt_flight.errors import PxtFlightError, error
+from pixeltable import exceptions as pxt_errors
+from sqlalchemy.exc import DBAPIError
+
+from pxt_flight.errors import CODES, PxtFlightError, error
 
 _TIMEOUT_HINT = "Ask for fewer rows, or raise PXT_FLIGHT_QUERY_TIMEOUT."
 # A path, or a name of the store.
 _OURS = re.compile(r"/\w|\\\w|://|\b(tbl|view)_[0-9a-f]{8}|\bcol_\d|pxt_flight")
+_PATH_LIKE = re.compile(r"/\w|\\\w|://")
 _REPORTED = re.compile(r".*?ERROR:\s+(?P<text>[^\n]*)", re.DOTALL)
 _NAMED = re.compile(r'column (?:reference )?(?:"(?P<quoted>[^"]+)"|(?P<bare>\S+))')
 # SQLSTATE -> our code (PostgreSQL, appendix A).
@@ -51,6 +56,8 @@ def translated(sqlstate: str, text: str) -> PxtFlightError:
         text: Postgres' primary message.
     """
     text = text.replace("pxt_flight.cell", "media")
+    if sqlstate == "55P03" or "lock timeout" in text:
+        return error("unavailable", "The table is being changed.", hint="Run the query again.")
     if sqlstate == "57014" or "statement timeout" in text or "canceling statement" in text:
         return error("timeout", "The query took longer than the server allows.", hint=_TIMEOUT_HINT)
     if "could not identify an" in text:
@@ -71,6 +78,22 @@ def translated(sqlstate: str, text: str) -> PxtFlightError:
     if sqlstate.startswith(("08", "53", "57")) or "connection" in text.lower():
         return error("unavailable", "The store takes no connection now.", hint="Try again.")
     return error("INTERNAL_ERROR", "The store could not answer the query.")
+
+
+def of_pixeltable(fault: BaseException) -> BaseException:
+    """Pixeltable's error as ours: its stable code, and its first line where that names no path."""
+    if isinstance(fault, PxtFlightError):
+        return fault
+    if isinstance(fault, DBAPIError):
+        return translated(getattr(fault.orig, "sqlstate", None) or "", "")  # its own text quotes statements
+    if not isinstance(fault, pxt_errors.Error):
+        return error("INTERNAL_ERROR", "The server could not answer.")
+    if fault.is_retryable:
+        return error("unavailable", "The table is being written.", hint="Try again.")
+    name = fault.error_code.name
+    line = str(fault).split("\n", 1)[0]
+    said = f"Pixeltable: {line}" if not _PATH_LIKE.search(line) else "Pixeltable could not answer the query."
+    return error(name if name in CODES else "UNSUPPORTED_OPERATION", said)
 
 
 def _place(text: str) -> dict[str, str]:

@@ -35,6 +35,8 @@ WHERE NOT has_column_privilege(%s::name, a.attrelid, a.attnum, 'SELECT')
 _IDLE = 4
 _OPEN = 24  # of the 100 connections that Postgres gives to everybody
 _PATIENCE = 30.0  # seconds to wait for one
+# That any session waits for a lock: one on a table is held by who changes it, who in turn waits for nobody longer than for its streams.
+LOCK_SECONDS = 10.0
 
 
 class BlobPlace(NamedTuple):
@@ -225,7 +227,9 @@ class Store:
             with self._lock:
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
-                return psycopg.connect(self.uri, autocommit=True, prepare_threshold=1)
+                connection = psycopg.connect(self.uri, autocommit=True, prepare_threshold=1)
+                connection.execute(f"SET lock_timeout = {int(LOCK_SECONDS * 1000)}".encode())
+                return connection
             with suppress(psycopg.Error):
                 connection.execute("SELECT 1")  # Postgres may have been restarted meanwhile
                 return connection

@@ -12,7 +12,7 @@ from pxt_flight.access.grants import Signer
 from pxt_flight.access.keys import KeyRing
 from pxt_flight.engine.catalog import Catalog
 from pxt_flight.engine.engine import Engine
-from pxt_flight.engine.scan import OnOpen, Pin, Request, Stream
+from pxt_flight.engine.scan import OnOpen, Pin, Request, Stream, Tier
 from pxt_flight.errors import error
 from pxt_flight.flight import messages
 from pxt_flight.flight.actions import Actions, endpoint_of
@@ -22,7 +22,7 @@ from pxt_flight.flight.metadata import Metadata
 from pxt_flight.flight.sessions import SessionOffice
 from pxt_flight.flight.statements import Caller, Statements, unsupported
 from pxt_flight.flight.status import guarded, untraced
-from pxt_flight.flight.streams import RunningStreams
+from pxt_flight.flight.streams import RunningStreams, how_read
 from pxt_flight.flight.tickets import Statement, TicketOffice, is_ticket
 from pxt_flight.operations import queries
 from pxt_flight.operations.call import Call
@@ -70,7 +70,7 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         statement = self._statements.asked(caller, descriptor, message)
         planned = self._statements.plan(caller, statement.request)
         tickets = self._statements.tickets(caller, statement, planned)
-        return _info(planned.schema, descriptor, *map(endpoint_of, tickets))
+        return _info(planned.schema, descriptor, *map(endpoint_of, tickets), tier=self._engine.tier_of(planned))
 
     @untraced
     def get_schema(self, context: fl.ServerCallContext, descriptor: fl.FlightDescriptor) -> fl.SchemaResult:
@@ -185,6 +185,6 @@ def _run(operation: Operation, call: Call, body: bytes) -> bytes:
     return json.dumps(function(call, **arguments(operation, body))).encode()
 
 
-def _info(schema: pa.Schema, descriptor: fl.FlightDescriptor, *endpoints: fl.FlightEndpoint) -> fl.FlightInfo:
+def _info(schema: pa.Schema, descriptor: fl.FlightDescriptor, *endpoints: fl.FlightEndpoint, tier: Tier | None = None) -> fl.FlightInfo:
     # Not `ordered`: several are parts in no order, and one keeps its own anyway.
-    return fl.FlightInfo(schema, descriptor, list(endpoints), -1, -1)
+    return fl.FlightInfo(schema, descriptor, list(endpoints), -1, -1, app_metadata=b"" if tier is None else how_read(tier))

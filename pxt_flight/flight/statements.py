@@ -8,7 +8,7 @@ import pyarrow.flight as fl
 
 from pxt_flight.access.principals import Principal
 from pxt_flight.engine import sql
-from pxt_flight.engine.engine import Plan
+from pxt_flight.engine.plans import Plan
 from pxt_flight.engine.scan import Request
 from pxt_flight.errors import error
 from pxt_flight.flight import messages

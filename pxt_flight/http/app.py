@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 import pxt_flight
 from pxt_flight import registration
 from pxt_flight.errors import PxtFlightError, error
+from pxt_flight.http.figures import figures
 from pxt_flight.trace import describe
 
 PROBLEM_JSON = "application/problem+json"
@@ -26,6 +27,7 @@ def create_app(home: Path) -> FastAPI:
     app = FastAPI(title="pxt-flight", version=pxt_flight.__version__, openapi_url=None, docs_url=None, redoc_url=None)
     app.add_api_route("/healthz", health, methods=["GET"])
     app.add_api_route("/readyz", lambda: readiness(home), methods=["GET"])
+    app.add_api_route("/metrics", figures, methods=["GET"])
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(PxtFlightError, _failed)

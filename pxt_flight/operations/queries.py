@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from pxt_flight.engine.engine import Plan
+from pxt_flight.engine.plans import Plan
 from pxt_flight.engine.scan import OnOpen, Pin, Request, Stream
 from pxt_flight.operations.call import Call
 from pxt_flight.public_api import public_api

@@ -33,7 +33,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "pixeltable.catalog.catalog": ("Catalog.get_table_by_id",),
     "pixeltable.catalog.schema_object": ("SchemaObject._path",),
     "pixeltable.store": ("StoreBase.rowid_columns",),
-    "pixeltable.env": ("Env.get", "Env.db_url"),
+    "pixeltable.env": ("Env.db_url", "Env.engine", "Env.get"),
     "pixeltable.utils.http": ("fetch_url",),
 }
 
