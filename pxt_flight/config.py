@@ -5,12 +5,14 @@ import stat
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pxt_flight.errors import error
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+# It stands in HTML and in front of paths: no query, no quotes, no slash at its end.
+BaseUrl = Annotated[str, AfterValidator(lambda url: url.rstrip("/")), Field(pattern=r"""^https?://[^\s?#"'<>\\]+$""")]
 
 
 class Settings(BaseSettings):
@@ -21,7 +23,7 @@ class Settings(BaseSettings):
         host: the address to listen on; loopback unless told otherwise.
         flight_port: port of Arrow Flight; 0 takes a free one.
         http_port: port of HTTP; 0 takes a free one.
-        public_url: the URL under which clients reach the HTTP port, where it differs.
+        public_url: the URL under which clients reach the HTTP port, where it differs; URLs of media begin with it.
         engine_threads: threads that speak to Pixeltable; its own pool is 15 connections, so keep below that.
         query_timeout: seconds that Postgres may spend on one statement.
         max_rows: rows that one query may answer; one that has more ends with an error.
@@ -35,7 +37,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     flight_port: Port = 8815
     http_port: Port = 8000
-    public_url: str | None = None
+    public_url: BaseUrl | None = None
     engine_threads: Annotated[int, Field(ge=1, le=12)] = 4
     query_timeout: Annotated[float, Field(gt=0)] = 300.0
     max_rows: Annotated[int, Field(gt=0)] = 1_000_000_000

@@ -74,7 +74,7 @@ def plan_query(call: Call, request: Request) -> Plan:
 def read_query(call: Call, request: Request, pins: Sequence[Pin] | None = None, on_open: OnOpen | None = None) -> Stream:
     """The rows of a query as of what `plan_query` found; default the live one. `on_open` as in `Engine.stream`."""
     _require_tables(call, request)
-    return call.engine.stream(request, pins, on_open=on_open)
+    return call.engine.stream(request, pins, on_open=on_open, url_of=call.links.url_of(call.principal))
 
 
 def _require_tables(call: Call, request: Request) -> None:
