@@ -137,6 +137,7 @@ CODES: dict[str, type[PxtFlightError]] = {
     "TABLE_NOT_FOUND": NotFoundError,
     "COLUMN_NOT_FOUND": NotFoundError,
     "FUNCTION_NOT_FOUND": NotFoundError,
+    "media_not_found": NotFoundError,
     "key_missing": UnauthenticatedError,
     "key_invalid": UnauthenticatedError,
     "permission_denied": PermissionDeniedError,

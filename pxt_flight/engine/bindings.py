@@ -10,6 +10,7 @@ from pxt_flight.engine.seam.plan import CellSource, Relation
 from pxt_flight.engine.sources import Source, TableInfo, find_sources, place_relations, relation_name, shorten_qualifiers
 from pxt_flight.engine.sql import Statement
 from pxt_flight.engine.store import Fingerprint
+from pxt_flight.engine.types import MediaColumn
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,17 @@ class Bound:
     relations: Sequence[Relation]
     cells: tuple[CellSource, ...]
     held: Held
+
+    @property
+    def media(self) -> tuple[MediaColumn | None, ...]:
+        """How grants name the columns of the cells; None where several views show one, and not the table that stores it."""
+        return tuple(self._media(source) for source in self.cells)
+
+    def _media(self, source: CellSource) -> MediaColumn | None:
+        named = {relation.media[source] for relation in self.relations if source in relation.media}
+        # The table that stores them shows whatever a view of it shows.
+        storing = {column for column in named if source.table.endswith(column.table_id)}
+        return next(iter(storing or named)) if len(storing or named) == 1 else None
 
 
 @dataclass

@@ -20,14 +20,16 @@ from pxt_flight.engine.explanation import Explanation, explain_cursor, explain_s
 from pxt_flight.engine.handoff import produced_by
 from pxt_flight.engine.limits import Limits, limited
 from pxt_flight.engine.literals import kind_of, literal
+from pxt_flight.engine.lookup import Cell, Lookups
 from pxt_flight.engine.planner import Planner, SqlPlan
-from pxt_flight.engine.scan import OnOpen, Pin, Request, Stream, Tier
+from pxt_flight.engine.scan import OnOpen, Pin, Request, Stream, Tier, UrlOf
 from pxt_flight.engine.seam import probe
 from pxt_flight.engine.seam.store import libpq_uri
 from pxt_flight.engine.store import Store
 from pxt_flight.engine.tier_copy import CopyReader
 from pxt_flight.engine.tier_cursor import CursorPlan, cursor_batches, plan_cursor
 from pxt_flight.engine.tier_psycopg import OwnLogin
+from pxt_flight.engine.types import MediaColumn
 from pxt_flight.errors import CODES, PxtFlightError, error
 from pxt_flight.trace import describe
 
@@ -58,6 +60,7 @@ class Engine:
         self.store = Store(libpq_uri())
         self._reader: CopyReader | OwnLogin | None = None
         self._planner: Planner | None = None
+        self._lookups: Lookups | None = None
         if self.slow_because is None:
             self.slow_because = "there is no restricted role yet"
 
@@ -86,6 +89,7 @@ class Engine:
             self._reader = OwnLogin(self.store, timeout=self._limits.seconds)
             self.slow_because = "Pixeltable's login of Postgres may not make the restricted role"
         self._planner = Planner(self._seam, self.store, self._reader)
+        self._lookups = Lookups(self._seam, self.store, self._run)
 
     def disable_copy(self, reason: str) -> None:
         """Read through `cursor()` from now on: slower, and right whatever this Pixeltable does inside."""
@@ -122,7 +126,13 @@ class Engine:
         return self._run(lambda: self._plan(request, {}))
 
     def stream(
-        self, request: Request, pins: Sequence[Pin] | None = None, *, tier: Tier | None = None, on_open: OnOpen | None = None
+        self,
+        request: Request,
+        pins: Sequence[Pin] | None = None,
+        *,
+        tier: Tier | None = None,
+        on_open: OnOpen | None = None,
+        url_of: UrlOf | None = None,
     ) -> Stream:
         """Start reading a request as of the versions of its tables.
 
@@ -131,6 +141,7 @@ class Engine:
             pins: what `plan` found; default the live tables, for whoever needs no plan before.
             tier: insist on a tier, for tests; default the fastest that is right.
             on_open: told how to stop the statement before it begins to run.
+            url_of: what the URLs of media cells begin with, for `media=url`.
 
         Raises:
             PxtFlightError: the request is at fault, or a table or version is gone.
@@ -138,8 +149,23 @@ class Engine:
         known = self._planned.get(_key(request)) if tier != "cursor" else None
         stream = None
         if known is not None and pins in (None, known.pins):
-            stream = self._open_sql(known, request, on_open, is_pinned=False)
-        return limited(stream or self._run(lambda: self._open(request, pins, tier, on_open)), self._limits)
+            stream = self._open_sql(known, request, on_open, url_of, is_pinned=False)
+        return limited(stream or self._run(lambda: self._open(request, pins, tier, on_open, url_of)), self._limits)
+
+    def cell(self, column: MediaColumn, row_id: tuple[int, ...], version: int) -> Cell:
+        """A media cell by its row, for whoever may read its column.
+
+        Args:
+            column: what a grant names.
+            row_id: the numbers of the row id.
+            version: that in which the row was written.
+
+        Raises:
+            NotFoundError: `media_not_found`, the table has no such row as of the grant's version, or the cell is NULL.
+        """
+        if self._lookups is None:
+            raise error("media_not_found", "This server hands out no URLs of media.", hint="Ask for media=bytes.")
+        return self._lookups.cell(column, row_id, version)
 
     def explain(self, request: Request) -> Explanation:
         """How a request is read, and why so.
@@ -177,7 +203,9 @@ class Engine:
         with sql.positions(request.sql):
             return plan_cursor(statement, request, mode, versions, seam=self._seam, why=why)
 
-    def _open(self, request: Request, pins: Sequence[Pin] | None, tier: Tier | None, on_open: OnOpen | None) -> Stream:
+    def _open(
+        self, request: Request, pins: Sequence[Pin] | None, tier: Tier | None, on_open: OnOpen | None, url_of: UrlOf | None
+    ) -> Stream:
         live = self._plan(request, {}, tier)
         if pins is not None:
             _check_identity(live.pins, pins)
@@ -186,7 +214,7 @@ class Engine:
             plan = self._plan(request, versions, tier) if versions else live
             if isinstance(plan, CursorPlan):
                 return self._open_cursor(plan, request, tier)
-            stream = self._open_sql(plan, request, on_open, is_pinned=bool(versions))
+            stream = self._open_sql(plan, request, on_open, url_of, is_pinned=bool(versions))
             if stream is not None:
                 return stream
             # A write came between planning and reading; planned as of their versions, tables stand still. Not all have any.
@@ -206,10 +234,10 @@ class Engine:
         batches = produced_by(self._threads, lambda: cursor_batches(plan), stopped, translate=_translated)
         return Stream(plan.schema, batches, "cursor", cancel=stopped.set, close=stopped.set)
 
-    def _open_sql(self, plan: SqlPlan, request: Request, on_open: OnOpen | None, *, is_pinned: bool) -> Stream | None:
+    def _open_sql(self, plan: SqlPlan, request: Request, on_open: OnOpen | None, url_of: UrlOf | None, *, is_pinned: bool) -> Stream | None:
         assert self._reader is not None
         with sql.positions(request.sql):
-            return self._reader.open(plan, request.parameters, on_open, is_pinned=is_pinned)
+            return self._reader.open(plan, request.parameters, on_open, url_of, is_pinned=is_pinned)
 
     def _remember(self, request: Request, plan: SqlPlan) -> SqlPlan:
         """Keep a plan for as long as nothing that it depends on changes; that is asked whenever it is used."""

@@ -37,7 +37,7 @@ from pxt_flight.engine.sources import (
 )
 from pxt_flight.engine.sql import Statement, positions
 from pxt_flight.engine.store import Store
-from pxt_flight.engine.types import ColumnType, arrow_field
+from pxt_flight.engine.types import ColumnType, MediaColumn, arrow_field
 from pxt_flight.errors import PxtFlightError, error
 
 _TABLES_KNOWN = 128  # sets of tables
@@ -70,6 +70,7 @@ class SqlPlan:
     schema: pa.Schema
     held: Held
     sources: tuple[CellSource, ...]
+    media_columns: tuple[MediaColumn | None, ...]
     mode: media.MediaMode
     scans: tuple[ScanNote, ...] = field(repr=False)
 
@@ -205,6 +206,7 @@ class Planner:
             schema=pa.schema(fields),
             held=bound.held,
             sources=bound.cells,
+            media_columns=bound.media,
             mode=mode,
             scans=tuple(_note(source, relation) for source, relation in zip(bound.sources, bound.relations, strict=True)),
         )

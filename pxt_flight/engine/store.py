@@ -77,7 +77,13 @@ class Store:
             self._granted |= missing
 
     def stored_paths(self, source: CellSource, row_ids: Sequence[Sequence[int]], versions: Sequence[int]) -> list[str | None]:
-        """Where the cells of a media column are, in the order of the references; None where a cell is gone."""
+        """Where the cells of a media column are, in the order of the references; None where a cell is gone.
+
+        Args:
+            source: the column.
+            row_ids: the numbers of the row ids, one sequence for each column of the row id.
+            versions: those in which the rows were written.
+        """
         keys = [f"k{i}" for i in range(len(source.row_id))]
         statement = sql.SQL(
             "SELECT t.{} FROM unnest({}, %s::bigint[]) WITH ORDINALITY AS r({}, v, n) LEFT JOIN {} t ON {} ORDER BY n"
@@ -94,9 +100,14 @@ class Store:
                 ]
             ),
         )
-        parts = [list(part) for part in zip(*row_ids, strict=True)] if row_ids else [[] for _ in keys]
         with self.connection() as connection:
-            return [row[0] for row in connection.execute(statement, [*parts, list(versions)]).fetchall()]
+            return [row[0] for row in connection.execute(statement, [*map(list, row_ids), list(versions)]).fetchall()]
+
+    def value(self, statement: str, parameters: Sequence[int]) -> str | None:
+        """The one value of a statement of our own, whose parameters are `$1`, `$2`, ...; None where it has no row."""
+        with self.connection() as connection:
+            row = psycopg.RawCursor(connection).execute(statement.encode(), parameters).fetchone()
+            return None if row is None else row[0]
 
     def is_superuser(self) -> bool:
         """Whether Pixeltable's login is one: then no statement of a user may ever run as it."""

@@ -80,7 +80,17 @@ def cursor_batches(plan: CursorPlan) -> Generator[pa.RecordBatch, None, None]:
         while chunk := list(islice(rows, _ROWS)):
             values = [[row[f"c{i}"] for row in chunk] for i in range(len(converters))]
             columns = [convert(column) for convert, column in zip(converters, values, strict=True)]
-            yield from finished(plan.schema, columns, len(chunk), plan.mode, lambda paths: list(paths.to_pylist()))
+            yield from finished(plan.schema, columns, len(chunk), plan.mode, _LocalFiles())
+
+
+class _LocalFiles:
+    """Cells as `cursor()` gives them: it answers paths of local copies, and no row ids that a URL could name."""
+
+    def paths(self, cells: pa.Array) -> list[str | None]:
+        return list(cells.to_pylist())
+
+    def urls(self, _cells: pa.Array) -> pa.Array:
+        raise error("type_unsupported", "Pixeltable itself must answer this, without URLs.", hint="Ask for media=bytes or thumbnail:N.")
 
 
 def _only_table(statement: Statement, why: str) -> str:

@@ -5,16 +5,16 @@ is the allow-list of `grammar` alone, so a superuser's login never comes here.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 import psycopg
 import pyarrow as pa
 
-from pxt_flight.engine.cells import cell_paths, new_run
+from pxt_flight.engine.cells import MediaCells, new_run
 from pxt_flight.engine.planner import SqlPlan
-from pxt_flight.engine.scan import OnOpen, Stream, Tier, finished
+from pxt_flight.engine.scan import OnOpen, Stream, Tier, UrlOf, finished
 from pxt_flight.engine.store import Connection, Store
 from pxt_flight.errors import error
 
@@ -60,7 +60,9 @@ class OwnLogin:
             self._begin(connection)
             return [row[0] for row in connection.execute(f"EXPLAIN {statement}".encode()).fetchall()]
 
-    def open(self, plan: SqlPlan, parameters: Sequence[Any], on_open: OnOpen | None = None, *, is_pinned: bool) -> Stream | None:
+    def open(
+        self, plan: SqlPlan, parameters: Sequence[Any], on_open: OnOpen | None = None, url_of: UrlOf | None = None, *, is_pinned: bool
+    ) -> Stream | None:
         """See `tier_copy.open_copy`."""
         run = new_run()
         statement = plan.statement(parameters, run)
@@ -77,7 +79,7 @@ class OwnLogin:
                 on_open(connection.cancel_safe)
             cursor.execute(statement.encode())
             kept = stack.pop_all()
-        batches = _batches(plan, cursor, kept, cell_paths(plan.sources, run, plan.mode, self._store))
+        batches = _batches(plan, cursor, kept, MediaCells(plan.sources, plan.media_columns, run, plan.mode, self._store, url_of))
         return Stream(plan.schema, batches, "psycopg", connection.cancel_safe, kept.close)
 
     def close(self) -> None:
@@ -89,12 +91,12 @@ class OwnLogin:
         connection.execute(f"SET LOCAL statement_timeout = {self._timeout}".encode())
 
 
-def _batches(plan: SqlPlan, cursor: Any, kept: ExitStack, paths: Callable[[pa.Array], list[str | None]]) -> Iterator[pa.RecordBatch]:
+def _batches(plan: SqlPlan, cursor: Any, kept: ExitStack, cells: MediaCells) -> Iterator[pa.RecordBatch]:
     types = [_CELL_TYPE if b"pxt:media" in (field.metadata or {}) else field.type for field in plan.schema]
     with kept:
         while rows := cursor.fetchmany(_ROWS):
             columns = [_array(list(column), kind) for column, kind in zip(zip(*rows, strict=True), types, strict=True)]
-            yield from finished(plan.schema, columns, len(rows), plan.mode, paths)
+            yield from finished(plan.schema, columns, len(rows), plan.mode, cells)
 
 
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -36,6 +37,20 @@ class ColumnType:
         return self.name in MEDIA_TYPES
 
 
+class MediaColumn(NamedTuple):
+    """A media column as a grant names it.
+
+    Attributes:
+        table_id: of the table or view that the statement names, as hex.
+        version: of that table; None where it has no versions.
+        column_id: Pixeltable's number of the column; a new name does not change it.
+    """
+
+    table_id: str
+    version: int | None
+    column_id: int
+
+
 def parse_type(declaration: str) -> ColumnType:
     """Read a type as Pixeltable prints it: `Int`, `Float | None`, `Image['RGB']`, `Array[(3,), float32] | None`."""
     match = _DECLARATION.fullmatch(declaration)
@@ -58,7 +73,7 @@ def arrow_field(name: str, column: ColumnType, *, media: str, nullable: bool) ->
     """
     metadata = {"pxt:type": column.name}
     if column.is_media:
-        return pa.field(name, pa.binary(), nullable, metadata | {"pxt:media": media})
+        return pa.field(name, pa.utf8() if media == "url" else pa.binary(), nullable, metadata | {"pxt:media": media})
     if column.name not in ARROW_TYPES:
         raise error(
             "type_unsupported",

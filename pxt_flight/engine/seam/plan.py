@@ -7,6 +7,7 @@ Accepted by allow-list only: exact node classes, exact types. Anything else answ
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
+from uuid import UUID
 
 import pixeltable as pxt
 import sqlalchemy as sql
@@ -17,7 +18,7 @@ from pixeltable.runtime import get_runtime
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from pxt_flight.engine.seam.probe import NotSqlError
-from pxt_flight.engine.types import MEDIA_TYPES
+from pxt_flight.engine.types import MEDIA_TYPES, MediaColumn, parse_type
 
 T = TypeVar("T")
 Property = Literal["value", "errortype", "errormsg", "rowid"]
@@ -85,11 +86,13 @@ class Relation:
         statement: a SELECT that yields the wanted columns under their names.
         reads: (table, column) of the store that it touches, all that a role must be granted for it.
         stored_columns: (table, column) of the store and the name of the column of the table that it holds.
+        media: how grants name its media columns: by the table itself, for a view may leave out rows of the one that stores them.
     """
 
     statement: str
     reads: frozenset[tuple[str, str]]
     stored_columns: Mapping[tuple[str, str], str]
+    media: Mapping[CellSource, MediaColumn]
 
 
 def in_transaction(work: Callable[[], T]) -> T:
@@ -117,7 +120,92 @@ def compile_relation(
     """
     # Something must be selected for a plan to exist; what nobody wants is left out of the statement again below.
     named = {want.column for want in wanted if want.property != "rowid"} or {_plainest(kinds)}
-    expressions = {name: table[name] for name in sorted(named)}
+    statement, stored, row_id = _scanned(table, sorted(named))
+    selected = []
+    media: dict[CellSource, MediaColumn] = {}
+    for want in wanted:
+        if want.property == "rowid":
+            typed = _row_id(row_id)
+        elif want.property != "value":
+            typed = _error_property(stored[want.column], want.property)
+        elif kinds[want.column] in MEDIA_TYPES:
+            source = _cell_source(want.column, kinds[want.column], stored[want.column])
+            media[source] = MediaColumn(table._id.hex, versions(table)[table._id.hex], table[want.column].col.id)
+            typed = _cell(stored[want.column], source, sources.setdefault(source, len(sources)))
+        else:
+            typed = _typed(want.column, kinds[want.column], stored[want.column])
+        selected.append(typed.label(want.name))
+    # Pixeltable names its FROM itself, with joins for a view: keeping what the columns imply beside that makes it ambiguous.
+    final = statement.with_only_columns(*(selected or [sql.literal_column("1").label("?")]))
+    names = {(column.table.name, column.name): name for name, column in stored.items()}
+    return Relation(_render(final), _reads(final), names, media)
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """How one media cell is found.
+
+    Attributes:
+        kind: its Pixeltable type, `Image`.
+        table: path of its table.
+        statement: the stored path of a cell; its parameters are `$1` ..., the numbers of the row id, then the version of the row.
+        width: how many numbers the row id has.
+        is_of_base: whether another table than the one that was asked for stores the column.
+    """
+
+    kind: str
+    table: str
+    statement: str
+    width: int
+    is_of_base: bool
+
+
+def compile_lookup(column: MediaColumn) -> Lookup | None:
+    """Plan the look-up of a media column's cells. Needs `in_transaction`.
+
+    Args:
+        column: as a grant names it; its table is read as of the grant's version, so what a view leaves out is not found.
+
+    Returns:
+        None where there is no such table, version or media column.
+
+    Raises:
+        NotSqlError: the column is computed while it is read.
+    """
+    catalog = get_runtime().catalog
+    table, live = (catalog.get_table_by_id(UUID(column.table_id), version) for version in (column.version, None))
+    if table is None or live is None:
+        return None
+    name = next((name for name in table.columns() if table[name].col.id == column.column_id), None)
+    kind = None if name is None else parse_type(str(table[name].col.col_type)).name
+    if name is None or kind not in MEDIA_TYPES:
+        return None
+    statement, stored, _ = _scanned(table, [name])
+    row_id = _row_id_columns(stored[name])
+    keys = [stored[name].table.c[key] for key in (*row_id, "v_min")]
+    found = [key == sql.literal_column(f"${i}", sql.BigInteger) for i, key in enumerate(keys, 1)]
+    path = str(live._path()).strip("/").replace(".", "/")
+    is_of_base = not stored[name].table.name.endswith(column.table_id)
+    return Lookup(kind, path, _render(statement.with_only_columns(stored[name]).where(*found).limit(1)), len(row_id), is_of_base)
+
+
+def versions(table: pxt.Table) -> dict[str, int]:
+    """The versions that this transaction sees of a table and of those below it, which a scan reads together, by id."""
+    return {table_id.hex: int(version) for table_id, version in table.select()._from_clause_tbl_versions().items()}
+
+
+def run_sql(statement: str, **parameters: Any) -> list[Any]:
+    """The rows of a query in this thread's transaction. Needs `in_transaction`."""
+    return list(get_runtime().conn.execute(sql.text(statement), parameters))
+
+
+def _scanned(table: pxt.Table, names: Sequence[str]) -> tuple[Any, dict[str, Any], Sequence[Any]]:
+    """Pixeltable's scan of some columns: its statement, these columns in it by name, and those of the table's row id.
+
+    Raises:
+        NotSqlError: the plan is not known to be pure SQL.
+    """
+    expressions = {name: table[name] for name in names}
     query = table.select(**{f"c{i}": expression for i, expression in enumerate(expressions.values())})
     plan = query._create_query_plan()
     node = plan.exec_root
@@ -134,33 +222,7 @@ def compile_relation(
         if type(expression) is not ColumnRef or expression.id not in position:
             raise NotSqlError(f"column {name} is computed while it is read")
         stored[name] = columns[position[expression.id]]
-    row_id = node.tbl.tbl_version.get().store_tbl.rowid_columns()
-    selected = []
-    for want in wanted:
-        if want.property == "rowid":
-            typed = _row_id(row_id)
-        elif want.property != "value":
-            typed = _error_property(stored[want.column], want.property)
-        elif kinds[want.column] in MEDIA_TYPES:
-            source = _cell_source(want.column, kinds[want.column], stored[want.column])
-            typed = _cell(stored[want.column], source, sources.setdefault(source, len(sources)))
-        else:
-            typed = _typed(want.column, kinds[want.column], stored[want.column])
-        selected.append(typed.label(want.name))
-    # Pixeltable names its FROM itself, with joins for a view: keeping what the columns imply beside that makes it ambiguous.
-    final = statement.with_only_columns(*(selected or [sql.literal_column("1").label("?")]))
-    names = {(column.table.name, column.name): name for name, column in stored.items()}
-    return Relation(_render(final), _reads(final), names)
-
-
-def versions(table: pxt.Table) -> dict[str, int]:
-    """The versions that this transaction sees of a table and of those below it, which a scan reads together, by id."""
-    return {table_id.hex: int(version) for table_id, version in table.select()._from_clause_tbl_versions().items()}
-
-
-def run_sql(statement: str, **parameters: Any) -> list[Any]:
-    """The rows of a query in this thread's transaction. Needs `in_transaction`."""
-    return list(get_runtime().conn.execute(sql.text(statement), parameters))
+    return statement, stored, node.tbl.tbl_version.get().store_tbl.rowid_columns()
 
 
 def _plainest(kinds: Mapping[str, str]) -> str:
@@ -196,10 +258,14 @@ def _row_id(columns: Sequence[Any]) -> Any:
 
 
 def _cell_source(name: str, kind: str, column: Any) -> CellSource:
-    row_id = tuple(name for name in column.table.c.keys() if name == "rowid" or name.startswith("pos_"))  # noqa: SIM118
+    return CellSource(kind, name, column.table.name, column.name, _row_id_columns(column))
+
+
+def _row_id_columns(column: Any) -> tuple[str, ...]:
+    """The names of the row id's columns where a column is stored."""
     if "v_min" not in column.table.c:
         raise NotSqlError("the table is not versioned")
-    return CellSource(kind, name, column.table.name, column.name, row_id)
+    return tuple(name for name in column.table.c.keys() if name == "rowid" or name.startswith("pos_"))  # noqa: SIM118
 
 
 def _cell(column: Any, source: CellSource, number: int) -> Any:

@@ -24,6 +24,8 @@ _PARTS: dict[str, tuple[str, ...]] = {
     ),
     "pixeltable.exprs": ("ColumnRef",),
     "pixeltable.runtime": ("get_runtime",),
+    "pixeltable.catalog.catalog": ("Catalog.get_table_by_id",),
+    "pixeltable.catalog.schema_object": ("SchemaObject._path",),
     "pixeltable.store": ("StoreBase.rowid_columns",),
     "pixeltable.env": ("Env.get", "Env.db_url"),
     "pixeltable.utils.http": ("fetch_url",),
