@@ -3,7 +3,6 @@
 A path here always comes out of a cell of a table that the caller may read, never from a client.
 """
 
-import io
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -12,24 +11,33 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
-from PIL import Image, ImageOps
 
 from pxt_flight.engine.seam.store import fetch_url
+from pxt_flight.engine.thumbnails import thumbnail, unreadable
 from pxt_flight.errors import error
 
 MAX_THUMBNAIL = 1024  # pixels on the long side
-MAX_PIXELS = 50_000_000  # decoded at most; a bomb of 48 KB can hold 400 million
 CHUNK_BYTES = 1 << 20  # of stored bytes decoded into one batch
 CHUNK_ROWS = 64  # thumbnails in one batch: about 700 KB at 256 pixels
-JPEG_QUALITY = 80
-
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 _MODE = re.compile(r"url|bytes|thumbnail:(?P<size>[0-9]{1,4})")
 # Decoding releases the GIL; more threads than cores gain nothing.
 _decoders = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1), thread_name_prefix="thumbnail")
+
+
+class Cell(NamedTuple):
+    """A media cell.
+
+    Attributes:
+        kind: what its column holds: `Image`, `Video`, `Audio` or `Document`.
+        reference: where it is stored; it never leaves the server.
+    """
+
+    kind: str
+    reference: str
 
 
 @dataclass(frozen=True)
@@ -153,46 +161,14 @@ def _read(reference: str, column: str) -> bytes:
         with opened(reference) as path:
             return path.read_bytes()
     except OSError:
-        raise _unreadable(column, "is gone or cannot be read") from None
+        raise unreadable("is gone or cannot be read", column) from None
 
 
 def _thumbnail(reference: str | None, *, size: int, column: str) -> bytes | None:
     if reference is None:
         return None
     try:
-        with opened(reference) as path, Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise _unreadable(column, f"has more than {MAX_PIXELS // 1_000_000} million pixels")
-            # JPEG decodes at 1/2, 1/4 or 1/8 by itself: a third of the time of a full decode.
-            image.draft("RGB", (size, size))
-            upright = ImageOps.exif_transpose(image)
-            flat = _flatten(upright)
-            flat.thumbnail((size, size), Image.Resampling.BILINEAR, reducing_gap=1.1)
-            out = io.BytesIO()
-            flat.save(out, "JPEG", quality=JPEG_QUALITY)
-            return out.getvalue()
-    except FileNotFoundError:
-        raise _unreadable(column, "is gone") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _unreadable(column, "cannot be decoded") from None
-
-
-def _flatten(image: Image.Image) -> Image.Image:
-    """In RGB, transparency over white: JPEG has neither alpha nor palettes."""
-    if image.mode.startswith(("I", "F")):  # 16 and 32 bits of grey: to 8, by their own range
-        grey = image.convert("F")
-        low, high = (float(str(value)) for value in grey.getextrema())
-        return grey.point(lambda value: (value - low) * (255.0 / (high - low or 1.0))).convert("L").convert("RGB")
-    if "A" in image.getbands() or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _unreadable(column: str, why: str) -> Exception:
-    return error(
-        "media_unreadable",
-        f"A file of column {column} {why}.",
-        hint="Leave the column out, or the row, to read the rest.",
-        where={"column": column},
-    )
+        with opened(reference) as path:
+            return thumbnail(path, "Image", size, column=column)
+    except OSError:
+        raise unreadable("is gone or cannot be read", column) from None
