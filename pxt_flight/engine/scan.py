@@ -40,7 +40,7 @@ class Request:
 
     sql: str
     parameters: tuple[Any, ...] = ()
-    media: str = "thumbnail:256"
+    media: str = "url"
     directory: str = ""
 
 

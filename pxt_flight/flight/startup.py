@@ -26,9 +26,7 @@ def start(settings: Settings) -> tuple[FlightServer, Engine, str]:
     links = MediaLinks(store.media_grants, lambda: registration.public_url(settings.home))
     location = f"grpc://{settings.host}:{settings.flight_port}"
     try:
-        server = FlightServer(
-            location, engine=engine, catalog=Catalog(engine.store.uri), keys=store.keys, signer=store.signer, links=links
-        )
+        server = FlightServer(location, engine=engine, catalog=Catalog(engine.store.uri), keys=store.keys, signer=store.signer, links=links)
     except (OSError, pa.ArrowException, fl.FlightError):  # by pyarrow's version and platform
         engine.close()
         raise error(

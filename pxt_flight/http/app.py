@@ -28,7 +28,9 @@ def create_app(home: Path, opening: Opening) -> FastAPI:
         home: the Pixeltable home.
         opening: its store, which requests that need it wait for.
     """
-    app = FastAPI(title="pxt-flight", version=pxt_flight.__version__, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title="pxt-flight", version=pxt_flight.__version__, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     app.add_api_route("/healthz", health, methods=["GET"])
     app.add_api_route("/readyz", lambda: readiness(home, opening), methods=["GET"])
     app.include_router(media_routes(opening))

@@ -85,7 +85,7 @@ class CellResponse(FileResponse):
         kept = [(name, value) for name, value in scope["headers"] if name not in (b"range", b"if-range")]
         part = [(b"range", self._part.encode())] if self._part else []
         try:
-            await super().__call__(scope | {"headers": kept + part}, receive, send)
+            await super().__call__({**scope, "headers": kept + part}, receive, send)
         finally:
             self._close()
 

@@ -64,7 +64,7 @@ class Opening:
         store = None
         try:
             store = self._open_store()
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001  # whatever it is, the process goes on without the store
             _log.error("The store could not be opened: %s", describe(fault))
         finally:
             self._opened.set_result(store)

@@ -28,14 +28,15 @@ Parameter = str | int | float | bool | None
         "timeout",
     ),
 )
-def query(call: Call, sql: str, parameters: list[Parameter] | None = None, media: str = "thumbnail:256") -> Stream:
+def query(call: Call, sql: str, parameters: list[Parameter] | None = None, media: str = "url") -> Stream:
     """Run one SELECT and stream its rows as Arrow record batches.
 
     Args:
         call: who asks.
         sql: PostgreSQL's SELECT with joins, WITH, windows, set operations and subqueries; placeholders `$1` or `?`.
         parameters: the values of the placeholders, in order.
-        media: how images are sent: `thumbnail:N` (JPEG of at most N pixels) or `bytes` (the stored file; any media type).
+        media: how media values are sent: `url` (a link to the stored file, good for 15 minutes), `thumbnail:N` (a JPEG of at most
+            N pixels) or `bytes` (the stored file).
     """
     return read_query(call, Request(sql, tuple(parameters or ()), media))
 

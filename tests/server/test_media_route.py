@@ -242,7 +242,15 @@ def test_no_thumbnail_of_that_size(web, link, size):
 
 @pytest.mark.parametrize(
     ("asked", "start", "stop"),
-    [("0-0", 0, 1), ("0-99", 0, 100), ("10-19", 10, 20), ("50-", 50, None), ("-7", -7, None), ("0-999999999", 0, None), ("-999999999", 0, None)],
+    [
+        ("0-0", 0, 1),
+        ("0-99", 0, 100),
+        ("10-19", 10, 20),
+        ("50-", 50, None),
+        ("-7", -7, None),
+        ("0-999999999", 0, None),
+        ("-999999999", 0, None),
+    ],
 )
 def test_a_part(web, link, films, asked, start, stop):
     whole = films[0].img.read_bytes()
@@ -273,7 +281,9 @@ def test_no_such_part(refused, web, link, films, asked):
     assert answer.headers["content-range"] == f"bytes */{films[0].img.stat().st_size}"
 
 
-@pytest.mark.parametrize("asked", ["bytes=5-3", "bytes=0-1,5-9", "bytes=", "bytes=-", "items=0-1", "bytes=a-b", "bytes=" + "9" * 5000 + "-", "0-1"])
+@pytest.mark.parametrize(
+    "asked", ["bytes=5-3", "bytes=0-1,5-9", "bytes=", "bytes=-", "items=0-1", "bytes=a-b", "bytes=" + "9" * 5000 + "-", "0-1"]
+)
 def test_a_range_that_may_be_ignored_is(web, link, films, asked):
     answer = web.get(link, headers={"range": asked})
     assert (answer.status_code, answer.content) == (200, films[0].img.read_bytes())
@@ -302,7 +312,11 @@ def test_not_modified(web, links, query):
         assert (answer.status_code, answer.content) == (304, b"")
         assert (answer.headers["etag"], answer.headers["access-control-allow-origin"]) == (first["etag"], "*")
     # RFC 9110, section 13.1.3: If-None-Match decides where both are sent.
-    newer = [{"if-none-match": '"x"', "if-modified-since": later}, {"if-modified-since": formatdate(0, usegmt=True)}, {"if-modified-since": "x"}]
+    newer = [
+        {"if-none-match": '"x"', "if-modified-since": later},
+        {"if-modified-since": formatdate(0, usegmt=True)},
+        {"if-modified-since": "x"},
+    ]
     for headers in newer:
         assert web.get(link, headers=headers).status_code == 200
 
@@ -357,7 +371,20 @@ def test_a_cell_has_one_name(refused, link, disguise):
     assert refused(with_cell(link, disguise.format(cell_in(link)))) == (404, "media_not_found")
 
 
-ESCAPES = ["..", "../..", "..%2f..%2fetc%2fpasswd", "%2e%2e", "%2e%2e%2f", "....//", "/etc/passwd", "%2fetc%2fpasswd", "..\\..", "%00", "~", "file:///etc/passwd"]
+ESCAPES = [
+    "..",
+    "../..",
+    "..%2f..%2fetc%2fpasswd",
+    "%2e%2e",
+    "%2e%2e%2f",
+    "....//",
+    "/etc/passwd",
+    "%2fetc%2fpasswd",
+    "..\\..",
+    "%00",
+    "~",
+    "file:///etc/passwd",
+]
 
 
 @sometimes
@@ -456,8 +483,8 @@ def test_a_link_shows_the_version_that_was_read(db, pxt, make_table, films, web,
     again = db.sql(f'select img from "{name}:{before}"', media="url").to_arrow()["img"][0].as_py()
     assert web.get(again).content == films[0].img.read_bytes()
     # Neither what came later nor what was replaced is to be had with a grant of another version.
-    for grant, cell in [(old, updated), (old, added), (updated, old), (again, added)]:
-        assert refused(with_cell(grant, cell_in(cell))) == (404, "media_not_found")
+    for granted, cell in [(old, updated), (old, added), (updated, old), (again, added)]:
+        assert refused(with_cell(granted, cell_in(cell))) == (404, "media_not_found")
 
 
 def test_a_row_that_was_deleted_is_still_that_of_its_version(db, pxt, make_table, films, web):
