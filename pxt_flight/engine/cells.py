@@ -1,6 +1,5 @@
 """Cell references, which statements carry in place of media values, -> the stored paths behind them, or their URLs."""
 
-import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,11 +14,6 @@ from pxt_flight.engine.seam.plan import CellSource
 from pxt_flight.engine.store import Store
 from pxt_flight.engine.types import MediaColumn
 from pxt_flight.errors import error
-
-
-def new_run() -> int:
-    """A number that a statement cannot hold before it runs: what Postgres reads from a text as a reference lacks it."""
-    return secrets.randbits(62)
 
 
 class _Group(NamedTuple):

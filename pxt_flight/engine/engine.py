@@ -15,13 +15,13 @@ import pixeltable as pxt
 from pixeltable import exceptions as pxt_errors
 
 from pxt_flight.engine import catalog, media, sql
-from pxt_flight.engine.cells import new_run
 from pxt_flight.engine.explanation import Explanation, explain_cursor, explain_sql
 from pxt_flight.engine.handoff import produced_by
 from pxt_flight.engine.limits import Limits, limited
 from pxt_flight.engine.literals import kind_of, literal
 from pxt_flight.engine.lookup import Cell, Lookups
 from pxt_flight.engine.planner import Planner, SqlPlan
+from pxt_flight.engine.runs import new_run
 from pxt_flight.engine.scan import OnOpen, Pin, Request, Stream, Tier, UrlOf
 from pxt_flight.engine.seam import probe
 from pxt_flight.engine.seam.store import libpq_uri

@@ -4,7 +4,6 @@ import re
 
 from pxt_flight.errors import PxtFlightError, error
 
-_NOT_JSON = "pxt_flight.not_json: "  # the function of that name raises it
 _TIMEOUT_HINT = "Ask for fewer rows, or raise PXT_FLIGHT_QUERY_TIMEOUT."
 # A path, or a name of the store.
 _OURS = re.compile(r"/\w|\\\w|://|\b(tbl|view)_[0-9a-f]{8}|\bcol_\d|pxt_flight")
@@ -52,10 +51,10 @@ def translated(sqlstate: str, text: str) -> PxtFlightError:
         text: Postgres' primary message.
     """
     text = text.replace("pxt_flight.cell", "media")
-    if _NOT_JSON in text:
-        return not_json(text.partition(_NOT_JSON)[2].split("\n", 1)[0])
     if sqlstate == "57014" or "statement timeout" in text or "canceling statement" in text:
         return error("timeout", "The query took longer than the server allows.", hint=_TIMEOUT_HINT)
+    if "could not identify an" in text:
+        return error("TYPE_MISMATCH", "Arrays, bytes and json have neither order nor equality.", hint="Compare another column.")
     if sqlstate == "22003" or "out of range" in text or "numeric field overflow" in text:
         hint = "A numeric result holds 38 digits, 18 of them after the point: cast it to double precision or numeric(p, s)."
         return error("INVALID_ARGUMENT", "A value of the query is out of range.", hint=hint if "numeric" in text else None)
@@ -72,16 +71,6 @@ def translated(sqlstate: str, text: str) -> PxtFlightError:
     if sqlstate.startswith(("08", "53", "57")) or "connection" in text.lower():
         return error("unavailable", "The store takes no connection now.", hint="Try again.")
     return error("INTERNAL_ERROR", "The store could not answer the query.")
-
-
-def not_json(column: str) -> PxtFlightError:
-    """The error of a Json column whose cells hold more than JSON."""
-    return error(
-        "type_unsupported",
-        f"Json column {column} holds images, arrays or bytes, which are not served.",
-        hint="Leave the column out.",
-        where={"column": column},
-    )
 
 
 def _place(text: str) -> dict[str, str]:

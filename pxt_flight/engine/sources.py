@@ -13,7 +13,7 @@ from sqlglot import exp
 from pxt_flight.engine.grammar import refuse
 from pxt_flight.engine.seam.probe import NotSqlError
 from pxt_flight.engine.sql import alias_of, path_of
-from pxt_flight.engine.types import ARROW_TYPES, MEDIA_TYPES, ColumnType, arrow_field, parse_type
+from pxt_flight.engine.types import ARROW_TYPES, ColumnType, arrow_field, parse_type
 
 ROW_ID = "_rowid"
 _PROPERTIES = ("errortype", "errormsg")
@@ -117,7 +117,7 @@ def _source(node: exp.Table, info: TableInfo, named: set[str], *, is_starred: bo
             source.missing[name] = f"column {name} is computed while it is read"
             if is_starred:
                 raise NotSqlError(source.missing[name])
-        elif column.name in ARROW_TYPES or column.name in MEDIA_TYPES:
+        elif column.name in ARROW_TYPES or column.is_media or column.is_blob:
             source.visible.append(name)
         elif is_starred:
             arrow_field(name, column, media="", nullable=True)  # refuses it

@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, LiteralString, NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -22,9 +22,21 @@ Connection = psycopg.Connection[Any]
 Fingerprint = frozenset[tuple[str, str]]
 log = logging.getLogger(__name__)
 _FINGERPRINT = FINGERPRINT.format(ids="%s::uuid[]")
+_HAS_TYPE = "SELECT 1 FROM pg_type WHERE typname = %s AND typnamespace = 'pxt_flight'::regnamespace"
+# json has no order and no equality: two blobs cannot be compared by where they are.
+_BLOB_TYPE: LiteralString = "CREATE TYPE {} AS (source integer, row_id bigint[], v_min bigint, data bytea, incomparable json)"
 _IDLE = 4
 _OPEN = 24  # of the 100 connections that Postgres gives to everybody
 _PATIENCE = 30.0  # seconds to wait for one
+
+
+class BlobPlace(NamedTuple):
+    """Where a blob is: bytes `start` to `end` of a file; `shape` of an array of bits, None of what is as it is."""
+
+    url: str
+    start: int
+    end: int
+    shape: tuple[int, ...] | None
 
 
 class Store:
@@ -39,6 +51,7 @@ class Store:
         self.uri = uri
         self._role = conninfo_to_dict(reader)["user"] if reader else None
         self._granted: set[tuple[str, str]] = set()
+        self._types: set[str] = set()
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
         self._open = threading.BoundedSemaphore(_OPEN)
@@ -76,6 +89,62 @@ class Store:
             connection.execute("COMMIT")
             self._granted |= missing
 
+    def make_types(self, names: Iterable[str]) -> None:
+        """Make the types of Postgres for blobs that are not there yet.
+
+        Args:
+            names: of `types.blob_name`.
+        """
+        missing = frozenset(names) - self._types
+        if not missing:
+            return
+        with self.connection() as connection, self._lock:
+            connection.execute("BEGIN")
+            connection.execute("SELECT pg_advisory_xact_lock(hashtext('pxt_flight.grant'))")
+            for name in sorted(missing):
+                if connection.execute(_HAS_TYPE, [name]).fetchone() is None:
+                    connection.execute(sql.SQL(_BLOB_TYPE).format(sql.Identifier("pxt_flight", name)))
+            connection.execute("COMMIT")
+            self._types |= missing
+
+    def type_name(self, oid: int) -> str:
+        """The name of a type of Postgres."""
+        with self.connection() as connection:
+            row = connection.execute("SELECT typname FROM pg_type WHERE oid = %s::bigint::oid", [oid]).fetchone()
+        return "?" if row is None else str(row[0])
+
+    def blobs(self, source: CellSource, row_ids: Sequence[Sequence[int]], versions: Sequence[int]) -> list["BlobPlace | None"]:
+        """Where the blobs of rows are that are not in the row, in the order of the references; None where one is gone.
+
+        Args:
+            source: the column.
+            row_ids: as in `stored_paths`.
+            versions: as in `stored_paths`.
+        """
+        md = sql.Identifier("t", f"{source.column}_cellmd")
+        part = sql.SQL("{}->'array_md'->>") if source.kind == "Array" else sql.SQL("{}->'binary_md'->>")
+        place = sql.SQL(
+            "{}->'file_urls'->>0, ({}'start')::bigint, ({}'end')::bigint, ({}'is_bool')::boolean, {}->'array_md'->'shape'"
+        ).format(md, *[part.format(md)] * 3, md)
+        with self.connection() as connection:
+            found = connection.execute(_looked_up(source, place), [*map(list, row_ids), list(versions)]).fetchall()
+        return [None if row[0] is None else BlobPlace(row[0], row[1], row[2], tuple(row[4]) if row[3] else None) for row in found]
+
+    def documents(
+        self, source: CellSource, row_ids: Sequence[Sequence[int]], versions: Sequence[int]
+    ) -> list[tuple[Any, Sequence[str]] | None]:
+        """Json cells as they are stored, with the files of the objects in them; None where one is gone.
+
+        Args:
+            source: the column.
+            row_ids: as in `stored_paths`.
+            versions: as in `stored_paths`.
+        """
+        selected = sql.SQL("{}, {}->'file_urls'").format(sql.Identifier("t", source.column), sql.Identifier("t", f"{source.column}_cellmd"))
+        with self.connection() as connection:
+            found = connection.execute(_looked_up(source, selected), [*map(list, row_ids), list(versions)]).fetchall()
+        return [None if row[1] is None else (row[0], row[1]) for row in found]
+
     def stored_paths(self, source: CellSource, row_ids: Sequence[Sequence[int]], versions: Sequence[int]) -> list[str | None]:
         """Where the cells of a media column are, in the order of the references; None where a cell is gone.
 
@@ -84,23 +153,8 @@ class Store:
             row_ids: the numbers of the row ids, one sequence for each column of the row id.
             versions: those in which the rows were written.
         """
-        keys = [f"k{i}" for i in range(len(source.row_id))]
-        statement = sql.SQL(
-            "SELECT t.{} FROM unnest({}, %s::bigint[]) WITH ORDINALITY AS r({}, v, n) LEFT JOIN {} t ON {} ORDER BY n"
-        ).format(
-            sql.Identifier(source.column),
-            sql.SQL(", ").join([sql.SQL("%s::bigint[]")] * len(keys)),
-            sql.SQL(", ").join(map(sql.Identifier, keys)),
-            sql.Identifier(source.table),
-            sql.SQL(" AND ").join(
-                [sql.SQL("t.v_min = v")]
-                + [
-                    sql.SQL("t.{} = {}").format(sql.Identifier(name), sql.Identifier(key))
-                    for name, key in zip(source.row_id, keys, strict=True)
-                ]
-            ),
-        )
         with self.connection() as connection:
+            statement = _looked_up(source, sql.Identifier("t", source.column))
             return [row[0] for row in connection.execute(statement, [*map(list, row_ids), list(versions)]).fetchall()]
 
     def value(self, statement: str, parameters: Sequence[int]) -> str | None:
@@ -166,3 +220,17 @@ class Store:
                     self._idle.append(connection)
                     return
         connection.close()
+
+
+def _looked_up(source: CellSource, selected: sql.Composable) -> sql.Composed:
+    """What is selected of the rows `t` of a column's table that references name, in the order of these."""
+    keys = [f"k{i}" for i in range(len(source.row_id))]
+    same: list[sql.Composable] = [sql.SQL("t.v_min = v")]
+    same += [sql.SQL("t.{} = {}").format(sql.Identifier(name), sql.Identifier(key)) for name, key in zip(source.row_id, keys, strict=True)]
+    return sql.SQL("SELECT {} FROM unnest({}, %s::bigint[]) WITH ORDINALITY AS r({}, v, n) LEFT JOIN {} t ON {} ORDER BY n").format(
+        selected,
+        sql.SQL(", ").join([sql.SQL("%s::bigint[]")] * len(keys)),
+        sql.SQL(", ").join(map(sql.Identifier, keys)),
+        sql.Identifier(source.table),
+        sql.SQL(" AND ").join(same),
+    )

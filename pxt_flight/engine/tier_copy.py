@@ -6,9 +6,11 @@ from typing import Any
 import pyarrow as pa
 
 from pxt_flight.engine.adbc import ConnectionPool, SnapshotReader
-from pxt_flight.engine.cells import MediaCells, new_run
+from pxt_flight.engine.cells import MediaCells
+from pxt_flight.engine.documents import Converter, stored_values
 from pxt_flight.engine.outputs import converter
 from pxt_flight.engine.planner import SqlPlan
+from pxt_flight.engine.runs import new_run
 from pxt_flight.engine.scan import OnOpen, Stream, Tier, UrlOf, finished
 from pxt_flight.engine.store import Store
 
@@ -56,14 +58,20 @@ class CopyReader:
         except BaseException:
             snapshot.close(finished=False)
             raise
-        batches = _batches(plan, snapshot, reader, MediaCells(plan.sources, plan.media_columns, run, plan.mode, self._store, url_of))
+        stored = stored_values(plan.schema, plan.sources, run, self._store)
+        cells = MediaCells(plan.sources, plan.media_columns, run, plan.mode, self._store, url_of)
+        batches = _batches(plan, snapshot, reader, stored, cells)
         return Stream(plan.schema, batches, "copy", snapshot.cancel, close=lambda: snapshot.close(finished=False))
 
 
-def _batches(plan: SqlPlan, snapshot: SnapshotReader, reader: pa.RecordBatchReader, cells: MediaCells) -> Iterator[pa.RecordBatch]:
+def _batches(
+    plan: SqlPlan, snapshot: SnapshotReader, reader: pa.RecordBatchReader, stored: Sequence[Converter | None], cells: MediaCells
+) -> Iterator[pa.RecordBatch]:
     done = False
-    is_media = [b"pxt:media" in (field.metadata or {}) for field in plan.schema]
-    converters = [None if media else converter(field) for media, field in zip(is_media, plan.schema, strict=True)]
+    converters = [
+        None if b"pxt:media" in (field.metadata or {}) else convert or converter(field)
+        for convert, field in zip(stored, plan.schema, strict=True)
+    ]
     try:
         for batch in snapshot.batches(reader):
             columns = [column if convert is None else convert(column) for convert, column in zip(converters, batch.columns, strict=True)]

@@ -1,6 +1,5 @@
 """The tier `cursor`: one table through Pixeltable's own query API, row by row: slow, and right for what only Pixeltable computes."""
 
-import json
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -11,7 +10,7 @@ import pyarrow as pa
 
 from pxt_flight.engine import media
 from pxt_flight.engine.catalog import get_table
-from pxt_flight.engine.faults import not_json
+from pxt_flight.engine.cell_values import to_arrow
 from pxt_flight.engine.scan import Pin, Request, finished
 from pxt_flight.engine.selection import Selection, select
 from pxt_flight.engine.sql import Statement
@@ -107,22 +106,4 @@ def _converter(promised: pa.Field) -> Callable[[list[Any]], pa.Array]:
     """From a column of Python values, as `cursor()` gives them, to Arrow; a media column arrives as paths."""
     if b"pxt:media" in promised.metadata:
         return lambda values: pa.array(values, pa.utf8())
-    if promised.metadata[b"pxt:type"] == b"Json":
-        return lambda values: pa.array([None if value is None else _json(value, promised.name) for value in values], pa.utf8())
-    if promised.metadata[b"pxt:type"] == b"UUID":
-        return lambda values: pa.array([None if value is None else value.bytes for value in values], pa.uuid())
-    return lambda values: _array(values, promised.type)
-
-
-def _array(values: list[Any], arrow_type: pa.DataType) -> pa.Array:
-    try:
-        return pa.array(values, arrow_type)
-    except OverflowError:  # a sum of integers, which Python has of any size
-        raise error("INVALID_ARGUMENT", "A value of the query is out of range.") from None
-
-
-def _json(value: Any, column: str) -> str:
-    try:
-        return json.dumps(value, ensure_ascii=False)
-    except TypeError:
-        raise not_json(column) from None
+    return lambda values: to_arrow(values, promised)

@@ -12,8 +12,11 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 
-from pxt_flight.engine.cells import MediaCells, new_run
+from pxt_flight.engine.blobs import is_blob
+from pxt_flight.engine.cells import MediaCells
+from pxt_flight.engine.documents import Converter, stored_values
 from pxt_flight.engine.planner import SqlPlan
+from pxt_flight.engine.runs import new_run
 from pxt_flight.engine.scan import OnOpen, Stream, Tier, UrlOf, finished
 from pxt_flight.engine.store import Connection, Store
 from pxt_flight.errors import error
@@ -79,7 +82,9 @@ class OwnLogin:
                 on_open(connection.cancel_safe)
             cursor.execute(statement.encode())
             kept = stack.pop_all()
-        batches = _batches(plan, cursor, kept, MediaCells(plan.sources, plan.media_columns, run, plan.mode, self._store, url_of))
+        stored = stored_values(plan.schema, plan.sources, run, self._store)
+        cells = MediaCells(plan.sources, plan.media_columns, run, plan.mode, self._store, url_of)
+        batches = _batches(plan, cursor, kept, stored, cells)
         return Stream(plan.schema, batches, "psycopg", connection.cancel_safe, kept.close)
 
     def close(self) -> None:
@@ -91,12 +96,22 @@ class OwnLogin:
         connection.execute(f"SET LOCAL statement_timeout = {self._timeout}".encode())
 
 
-def _batches(plan: SqlPlan, cursor: Any, kept: ExitStack, cells: MediaCells) -> Iterator[pa.RecordBatch]:
-    types = [_CELL_TYPE if b"pxt:media" in (field.metadata or {}) else field.type for field in plan.schema]
+def _batches(
+    plan: SqlPlan, cursor: Any, kept: ExitStack, converters: Sequence[Converter | None], cells: MediaCells
+) -> Iterator[pa.RecordBatch]:
+    types = [_wire_type(field) for field in plan.schema]
     with kept:
         while rows := cursor.fetchmany(_ROWS):
             columns = [_array(list(column), kind) for column, kind in zip(zip(*rows, strict=True), types, strict=True)]
+            columns = [column if convert is None else convert(column) for column, convert in zip(columns, converters, strict=True)]
             yield from finished(plan.schema, columns, len(rows), plan.mode, cells)
+
+
+def _wire_type(field: pa.Field) -> pa.DataType:
+    """As what a column comes from Postgres."""
+    if is_blob(field):
+        return pa.binary()
+    return _CELL_TYPE if b"pxt:media" in (field.metadata or {}) else field.type
 
 
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:

@@ -1,5 +1,6 @@
 """Functions in Python for computed columns; imported only when Pixeltable's home is known."""
 
+import numpy as np
 import pixeltable as pxt
 
 
@@ -39,3 +40,9 @@ FAILURES = {
 def failing(n: int) -> int:
     """Fails with a text of `FAILURES`."""
     raise ValueError(FAILURES[n])
+
+
+@pxt.udf
+def ones(n: int) -> pxt.Array[(200,), np.float32]:
+    """Fails for even numbers."""
+    return np.ones(200 // (n % 2), dtype=np.float32)

@@ -13,14 +13,17 @@ import pixeltable as pxt
 import sqlalchemy as sql
 from pixeltable.catalog import retry_loop
 from pixeltable.exec import CachePrefetchNode, CellReconstructionNode, SqlScanNode
+from pixeltable.exec.globals import INLINED_OBJECT_MD_KEY
 from pixeltable.exprs import ColumnRef
 from pixeltable.runtime import get_runtime
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from pxt_flight.engine.seam.probe import NotSqlError
-from pxt_flight.engine.types import MEDIA_TYPES, MediaColumn, parse_type
+from pxt_flight.engine.types import MEDIA_TYPES, ColumnType, MediaColumn, blob_name, parse_type
 
 T = TypeVar("T")
+OBJECT_KEY: str = INLINED_OBJECT_MD_KEY
+"""The key under which Pixeltable notes where an object inside of Json is."""
 Property = Literal["value", "errortype", "errormsg", "rowid"]
 
 # Not `postgresql.dialect()`: that is psycopg2's, which doubles every % of a literal (rows are lost silently).
@@ -36,6 +39,9 @@ _SCALARS: dict[str, Any] = {
     "Date": sql.Date,
     "UUID": sql.Uuid,
 }
+# Likewise, in the place of a text that signs what stands for an object inside of Json.
+SIGNED_BY = "pxt$secret"
+_NAME_BYTES = 63  # of an identifier of Postgres
 # Stands in a relation where each run puts a number that nobody can know before: Postgres would take a user's text such as '(0,{7},1)' for
 # a reference to any row, also one that a view leaves out.
 RUN = '"pxt$run"'
@@ -86,6 +92,7 @@ class Relation:
         statement: a SELECT that yields the wanted columns under their names.
         reads: (table, column) of the store that it touches, all that a role must be granted for it.
         stored_columns: (table, column) of the store and the name of the column of the table that it holds.
+        blobs: the types of Postgres for its arrays and bytes.
         media: how grants name its media columns: by the table itself, for a view may leave out rows of the one that stores them.
     """
 
@@ -93,6 +100,7 @@ class Relation:
     reads: frozenset[tuple[str, str]]
     stored_columns: Mapping[tuple[str, str], str]
     media: Mapping[CellSource, MediaColumn]
+    blobs: frozenset[str]
 
 
 def in_transaction(work: Callable[[], T]) -> T:
@@ -105,14 +113,14 @@ def in_transaction(work: Callable[[], T]) -> T:
 
 
 def compile_relation(
-    table: pxt.Table, wanted: Sequence[Wanted], kinds: Mapping[str, str], sources: MutableMapping[CellSource, int]
+    table: pxt.Table, wanted: Sequence[Wanted], kinds: Mapping[str, ColumnType], sources: MutableMapping[CellSource, int]
 ) -> Relation:
     """Plan a scan of a table with Pixeltable's planner. Needs `in_transaction`.
 
     Args:
         table: at the version that is to be read.
         wanted: the columns.
-        kinds: the names of the table's Pixeltable types, by column.
+        kinds: the table's Pixeltable types, by column.
         sources: the numbers that stand for media columns in cell references, to which those of this table are added.
 
     Raises:
@@ -123,22 +131,30 @@ def compile_relation(
     statement, stored, row_id = _scanned(table, sorted(named))
     selected = []
     media: dict[CellSource, MediaColumn] = {}
+    blobs: set[str] = set()
     for want in wanted:
         if want.property == "rowid":
             typed = _row_id(row_id)
         elif want.property != "value":
             typed = _error_property(stored[want.column], want.property)
-        elif kinds[want.column] in MEDIA_TYPES:
-            source = _cell_source(want.column, kinds[want.column], stored[want.column])
+        elif kinds[want.column].is_blob:
+            source = _cell_source(want.column, kinds[want.column].name, stored[want.column])
+            blobs.add(blob_name(kinds[want.column]))
+            typed = _blob(stored[want.column], source, sources.setdefault(source, len(sources)), blob_name(kinds[want.column]))
+        elif kinds[want.column].is_media:
+            source = _cell_source(want.column, kinds[want.column].name, stored[want.column])
             media[source] = MediaColumn(table._id.hex, versions(table)[table._id.hex], table[want.column].col.id)
             typed = _cell(stored[want.column], source, sources.setdefault(source, len(sources)))
+        elif kinds[want.column].name == "Json":
+            source = _cell_source(want.column, "Json", stored[want.column])
+            typed = _json(stored[want.column], source, sources.setdefault(source, len(sources)))
         else:
-            typed = _typed(want.column, kinds[want.column], stored[want.column])
+            typed = _scalar(want.column, kinds[want.column].name, stored[want.column])
         selected.append(typed.label(want.name))
     # Pixeltable names its FROM itself, with joins for a view: keeping what the columns imply beside that makes it ambiguous.
     final = statement.with_only_columns(*(selected or [sql.literal_column("1").label("?")]))
     names = {(column.table.name, column.name): name for name, column in stored.items()}
-    return Relation(_render(final), _reads(final), names, media)
+    return Relation(_render(final), _reads(final), names, media, frozenset(blobs))
 
 
 @dataclass(frozen=True)
@@ -225,23 +241,26 @@ def _scanned(table: pxt.Table, names: Sequence[str]) -> tuple[Any, dict[str, Any
     return statement, stored, node.tbl.tbl_version.get().store_tbl.rowid_columns()
 
 
-def _plainest(kinds: Mapping[str, str]) -> str:
-    return min(kinds, key=lambda name: kinds[name] not in _SCALARS)
+def _plainest(kinds: Mapping[str, ColumnType]) -> str:
+    return min(kinds, key=lambda name: kinds[name].name not in _SCALARS)
 
 
-def _typed(name: str, kind: str, column: Any) -> Any:
+def _scalar(name: str, kind: str, column: Any) -> Any:
     """The SQL column cast to what its Pixeltable type promises."""
-    if kind in _SCALARS:
-        return sql.cast(column, _SCALARS[kind])
-    if kind != "Json":
+    if kind not in _SCALARS:
         raise NotSqlError(f"column {name} is of type {kind}")
+    return sql.cast(column, _SCALARS[kind])
+
+
+def _json(column: Any, source: CellSource, number: int) -> Any:
+    """Json, with a reference to the cell in the name of each image, array or bytes inside of it."""
     metadata = column.table.c.get(f"{column.name}_cellmd")
     if metadata is None:
-        raise NotSqlError(f"Json column {name} has no metadata")
-    # Images, arrays and bytes inside of JSON live in chunk files; the JSON holds only their place, which is nobody's to see.
-    # The metadata are an argument, for of constants alone Postgres would call it while it plans.
-    refused = sql.func.pxt_flight.not_json(sql.cast(sql.literal(name), sql.Text), metadata)
-    return sql.case((metadata.op("->")("file_urls").is_not(None), refused), else_=column)
+        raise NotSqlError(f"Json column {source.name} has no metadata")
+    row_id = (column.table.c[name] for name in source.row_id)
+    place = sql.func.concat_ws(" ", sql.literal_column(str(number)), column.table.c.v_min, *row_id)
+    named = sql.func.pxt_flight.objects(column, OBJECT_KEY, SIGNED_BY, place)
+    return sql.case((metadata.op("->")("file_urls").is_not(None), named), else_=column)
 
 
 def _error_property(column: Any, which: str) -> Any:
@@ -270,10 +289,23 @@ def _row_id_columns(column: Any) -> tuple[str, ...]:
 
 def _cell(column: Any, source: CellSource, number: int) -> Any:
     """An opaque reference in place of the stored path: source, number of the run and row id, version."""
-    numbers = [sql.literal_column(RUN), *(column.table.c[name] for name in source.row_id)]
-    row_id = sql.cast(sql.dialects.postgresql.array(numbers), sql.ARRAY(sql.BigInteger))
-    cell = sql.func.row(sql.literal_column(str(number)), row_id, column.table.c.v_min)
+    cell = sql.func.row(sql.literal_column(str(number)), _reference(column, source), column.table.c.v_min)
     return sql.case((column.is_not(None), cell.op("::")(sql.literal_column("pxt_flight.cell"))))
+
+
+def _blob(column: Any, source: CellSource, number: int, name: str) -> Any:
+    """An array or bytes: as they are where they are in the row, and a reference beside them."""
+    metadata = column.table.c.get(f"{column.name}_cellmd")
+    if metadata is None or len(name) > _NAME_BYTES:
+        raise NotSqlError(f"column {source.name} is stored in a way that is not known")
+    blob = sql.func.row(sql.literal_column(str(number)), _reference(column, source), column.table.c.v_min, column, sql.null())
+    is_there = sql.or_(column.is_not(None), metadata.op("->")("file_urls").is_not(None))
+    return sql.case((is_there, blob.op("::")(sql.literal_column(f'pxt_flight."{name}"'))))
+
+
+def _reference(column: Any, source: CellSource) -> Any:
+    numbers = [sql.literal_column(RUN), *(column.table.c[name] for name in source.row_id)]
+    return sql.cast(sql.dialects.postgresql.array(numbers), sql.ARRAY(sql.BigInteger))
 
 
 def _reads(statement: Any) -> frozenset[tuple[str, str]]:

@@ -22,6 +22,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
         "CellReconstructionNode",
         "SqlScanNode._create_stmt",
     ),
+    "pixeltable.exec.globals": ("INLINED_OBJECT_MD_KEY",),
     "pixeltable.exprs": ("ColumnRef",),
     "pixeltable.runtime": ("get_runtime",),
     "pixeltable.catalog.catalog": ("Catalog.get_table_by_id",),
