@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import math
+import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -89,10 +90,10 @@ def main(channel: plane.Channel, open_store: "Callable[[plane.Channel], OpenStor
     server = ControlPlane(config, channel)
     channel.on_stop(server.drain)
     opening.begin()
-    try:
-        server.run(sockets=[listener])
-    finally:
-        opening.close()
+    server.run(sockets=[listener])
+    if not opening.close():
+        # An import cannot be interrupted; nothing is half done yet, and connections end with the process.
+        os._exit(0)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -27,7 +27,7 @@ class Opening:
     def __init__(self, open_store: "Callable[[], OpenStore | None]") -> None:
         self._open_store = open_store
         self._opened: Future[OpenStore | None] = Future()
-        self._thread = threading.Thread(target=self._run, name="opening")
+        self._thread = threading.Thread(target=self._run, name="opening", daemon=True)
 
     def begin(self) -> None:
         """Start to open it."""
@@ -54,11 +54,13 @@ class Opening:
             raise error("unavailable", "The server cannot read its store.", hint="Its log says why; start it again.")
         return store
 
-    def close(self) -> None:
-        """Wait for the thread, and close what it opened."""
-        self._thread.join()
+    def close(self) -> bool:
+        """Close the store; answers False where it is still being opened."""
+        if not self._opened.done():
+            return False
         if store := self._opened.result():
             store.engine.close()
+        return True
 
     def _run(self) -> None:
         store = None
