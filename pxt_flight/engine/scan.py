@@ -81,7 +81,7 @@ def sliced(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 class Cells(Protocol):
     """The media cells of a stream, as references of its tier."""
 
-    def paths(self, cells: pa.Array) -> list[str | None]:
+    def paths(self, cells: pa.Array) -> Sequence[str | media.StoredFile | None]:
         """The stored paths of references; NULL is None."""
 
     def urls(self, cells: pa.Array) -> pa.Array:
@@ -109,7 +109,7 @@ def finished(schema: pa.Schema, columns: Sequence[pa.Array], rows: int, mode: me
         values = [cells.urls(column) if i in places else column for i, column in enumerate(columns)]
         yield from sliced(pa.RecordBatch.from_arrays(values, schema=schema))
         return
-    references = {i: cells.paths(columns[i]) for i in places}
+    references = {i: media.stored_files(cells.paths(columns[i]), schema.field(i)) for i in places}
     for start, length in media.chunks(list(references.values()), mode):
         part = [column.slice(start, length) for column in columns]
         for i in places:

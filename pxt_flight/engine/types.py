@@ -119,6 +119,7 @@ def arrow_field(name: str, column: ColumnType, *, media: str, nullable: bool) ->
     """
     metadata = {b"pxt:type": column.name.encode()}
     if column.is_media:
+        nullable = nullable or (media.startswith("thumbnail") and column.name != "Image")  # there may be nothing to look at
         return pa.field(name, pa.utf8() if media == "url" else pa.binary(), nullable, metadata | {b"pxt:media": media.encode()})
     if column.name == "Binary":
         return pa.field(name, pa.binary(), nullable, metadata)

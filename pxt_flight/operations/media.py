@@ -1,9 +1,10 @@
 """Media files by link: what a link leads to, for as long as its grant, its key and the right of that key to read the table last."""
 
 import hashlib
+import os
 import re
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from pxt_flight.access.grants import MediaGrant
 from pxt_flight.engine import media
 from pxt_flight.engine.content_types import HEAD_BYTES, content_type
 from pxt_flight.engine.lookup import Cell
-from pxt_flight.engine.thumbnails import thumbnail
 from pxt_flight.engine.types import MediaColumn
 from pxt_flight.errors import PxtFlightError, error
 from pxt_flight.operations.queries import query
@@ -30,7 +30,7 @@ class MediaFile:
         content: the stored file, or the thumbnail itself. The path is nobody's to see.
         content_type: by what the file is, never by its name.
         tag: another one where the content is another.
-        modified: seconds since the epoch; None where only the time of the fetch is known.
+        modified: seconds since the epoch; None for a thumbnail, and where only the time of the fetch is known.
         expires: when the link ends, in seconds since the epoch.
         close: drops a file that was fetched for this once.
     """
@@ -61,18 +61,13 @@ def open_cell(store: OpenStore, grant: str, cell: str, size: int | None = None) 
     """
     read = store.media_grants.read(grant)
     found = _found(store, read, cell)
+    if size is not None:
+        return _thumbnail(store, found, size, read.expires)
     with ExitStack() as stack:
-        path, modified = _opened(stack, found)
-        about = f"{read.table_id}/{read.column_id}/{cell}/{path.stat().st_size}/{modified}/{size}"
-        tag = hashlib.sha256(about.encode()).hexdigest()[:32]
-        if size is not None:
-            made = thumbnail(path, found.kind, size)
-            if made is None:
-                raise error("media_unreadable", "There is nothing in this file to make a picture of.")
-            return MediaFile(made, "image/jpeg", tag, modified, read.expires, close=lambda: None)
-        with path.open("rb") as file:
-            kind = content_type(file.read(HEAD_BYTES), found.kind)
-        return MediaFile(path, kind, tag, modified, read.expires, close=stack.pop_all().close)
+        path, head, status = _opened(stack, found)
+        modified = None if media.local_path(found.reference) is None else status.st_mtime
+        tag = _tag(f"{read.table_id}/{read.column_id}/{cell}/{status.st_size}/{modified}".encode())
+        return MediaFile(path, content_type(head, found.kind), tag, modified, read.expires, close=stack.pop_all().close)
 
 
 def _found(store: OpenStore, grant: MediaGrant, cell: str) -> Cell:
@@ -88,15 +83,25 @@ def _found(store: OpenStore, grant: MediaGrant, cell: str) -> Cell:
     return found
 
 
-def _opened(stack: ExitStack, cell: Cell) -> tuple[Path, float | None]:
-    try:
+def _thumbnail(store: OpenStore, cell: Cell, size: int, expires: int) -> MediaFile:
+    made = media.thumbnail_of(media.Cell(cell.kind, cell.reference), size, store.engine.thumbnails)
+    if made is None:
+        raise error("media_unreadable", "There is nothing in this file to make a picture of.")
+    return MediaFile(made, "image/jpeg", _tag(made), None, expires, close=lambda: None)
+
+
+def _opened(stack: ExitStack, cell: Cell) -> tuple[Path, bytes, os.stat_result]:
+    """The file of a cell, its first bytes and its status."""
+    with suppress(OSError, ValueError):  # a name with a zero byte
         path = stack.enter_context(media.opened(cell.reference))
-        is_file, modified = path.is_file(), path.stat().st_mtime
-    except OSError:
-        raise _not_found() from None
-    if not is_file:
-        raise _not_found()
-    return path, modified if path == media.local_path(cell.reference) else None
+        if path.is_file():  # a pipe would block
+            with path.open("rb") as file:
+                return path, file.read(HEAD_BYTES), os.fstat(file.fileno())
+    raise _not_found()
+
+
+def _tag(about: bytes) -> str:
+    return hashlib.sha256(about).hexdigest()[:32]
 
 
 def _not_found() -> PxtFlightError:

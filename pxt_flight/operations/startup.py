@@ -9,6 +9,7 @@ from pxt_flight.access.schema import open_schema
 from pxt_flight.config import Settings
 from pxt_flight.engine.engine import Engine, open_engine
 from pxt_flight.engine.limits import Limits
+from pxt_flight.engine.thumbnails.cache import ThumbnailCache
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ def open_store(settings: Settings) -> OpenStore:
         ConnectError: `home_unusable`.
     """
     limits = Limits(seconds=settings.query_timeout, rows=settings.max_rows, size=settings.max_bytes)
-    engine = open_engine(settings.home, threads=settings.engine_threads, limits=limits)
+    thumbnails = ThumbnailCache(settings.thumbnail_dir, settings.thumbnail_cache_bytes)
+    engine = open_engine(settings.home, threads=settings.engine_threads, limits=limits, thumbnails=thumbnails)
     with open_schema(engine.store.uri) as connection:
         owner_key = ensure_owner_key(connection, settings.state_dir)
         keys = load_key_ring(connection)

@@ -1,6 +1,7 @@
 """Who may read what by a link to a media cell, as of which version, and that nobody reads anything else."""
 
 import http.client
+import os
 import uuid
 from urllib.parse import urlsplit
 
@@ -183,10 +184,18 @@ def test_a_dropped_table_has_no_cells(db, pxt, make_table, films, web, refused):
     assert refused(link) == (404, "media_not_found")
 
 
-def test_a_file_that_is_gone(db, pxt, make_table, films, tmp_path, refused):
+@pytest.mark.parametrize("instead", ["nothing", "folder", "pipe"])
+def test_a_file_that_is_gone(db, pxt, make_table, films, tmp_path, refused, instead):
     path = tmp_path / "secret-name-gone.png"
     path.write_bytes(films[0].img.read_bytes())
     table = make_table({"img": pxt.Image}, [{"img": str(path)}])
     link = db.sql(f"select img from {table.get_metadata()['name']}", media="url").to_arrow()["img"][0].as_py()
     path.unlink()
+    {"nothing": lambda: None, "folder": path.mkdir, "pipe": lambda: os.mkfifo(path)}[instead]()
     assert refused(link) == (404, "media_not_found")
+    if instead != "pipe":
+        assert refused(link + "?thumbnail=64") == (422, "media_unreadable")
+
+
+def test_a_file_without_a_picture(refused, links):
+    assert refused(links[0]["page"] + "?thumbnail=64") == (422, "media_unreadable")

@@ -164,7 +164,8 @@ def test_not_modified(web, links, query):
     first = web.get(link).headers
     known = [first["etag"], "W/" + first["etag"], f'"x", {first["etag"]}', "*"]
     later = formatdate(time.time() + 3600, usegmt=True)
-    for headers in [{"if-none-match": tag} for tag in known] + [{"if-modified-since": when} for when in (first["last-modified"], later)]:
+    moments = [] if query else [first["last-modified"], later]  # a thumbnail is known by its tag alone
+    for headers in [{"if-none-match": tag} for tag in known] + [{"if-modified-since": moment} for moment in moments]:
         answer = web.get(link, headers=headers)
         assert (answer.status_code, answer.content) == (304, b"")
         assert (answer.headers["etag"], answer.headers["access-control-allow-origin"]) == (first["etag"], "*")

@@ -13,7 +13,7 @@ from pxt_flight.engine.thumbnails import audio, document, image, video
 from pxt_flight.engine.thumbnails.bounds import RefusedError
 from pxt_flight.errors import PxtFlightError, error
 
-__all__ = ["thumbnail", "unreadable"]
+__all__ = ["KINDS", "thumbnail", "thumbnail_of", "unreadable"]
 
 JPEG_QUALITY = 80
 
@@ -23,6 +23,7 @@ _PICTURES: dict[str, Callable[[Path, int], Image.Image | None]] = {
     "Audio": audio.picture,
     "Document": document.picture,
 }
+KINDS = frozenset(_PICTURES)
 
 
 def thumbnail(path: Path, kind: str, size: int, *, column: str | None = None) -> bytes | None:
@@ -47,6 +48,16 @@ def thumbnail(path: Path, kind: str, size: int, *, column: str | None = None) ->
         raise unreadable(str(why), column) from None
     except Exception as fault:  # decoders raise anything at all on a hostile file
         raise unreadable("cannot be decoded", column) from fault
+
+
+def thumbnail_of(picture: Image.Image, size: int) -> bytes:
+    """A JPEG of a picture that is decoded already: one that Pixeltable computed and nobody stored.
+
+    Args:
+        picture: in any mode; it is left as it is.
+        size: pixels of the long side, at most.
+    """
+    return _encoded(image.reduced(picture, size))
 
 
 def unreadable(why: str, column: str | None) -> PxtFlightError:

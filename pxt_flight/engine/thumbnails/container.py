@@ -15,7 +15,8 @@ _FORMATS = (
     "3g2,3gp,aac,ac3,aiff,amr,ape,asf,au,avi,caf,dv,flac,flv,gif,h264,hevc,ivf,m4a,m4v,matroska,mj2,mov,mp3,mp4,mpeg,mpegts,mpegvideo,"
     "mxf,ogg,wav,webm,wv"
 )
-_OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)}
+_OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+_DECODING = {"max_pixels": str(MAX_PIXELS)}  # of one frame
 _MAX_PACKETS = 20_000  # looked at
 _MAX_BROKEN = 500  # of them in a row without a frame: 20 seconds of a film
 
@@ -26,10 +27,13 @@ def opened(path: Path) -> Iterator[InputContainer]:
 
     Raises:
         FileNotFoundError: it is gone.
+        RefusedError: it holds nothing, as where a film was cut before its table of contents.
         av.FFmpegError: it cannot be read.
     """
     # With the protocol's name: a path may begin like one.
-    with av.open(f"file:{path.absolute()}", options=_OPTIONS, timeout=MAX_SECONDS) as container:
+    with av.open(f"file:{path.absolute()}", options=_OPTIONS | _DECODING, timeout=MAX_SECONDS) as container:
+        if not container.streams:
+            raise RefusedError("cannot be decoded")
         yield container
 
 
@@ -41,6 +45,7 @@ def frames(container: InputContainer, stream: av.VideoStream | av.AudioStream) -
     """
     # Pictures are made side by side already, and FFmpeg's threads hold a frame each before the first comes out.
     stream.codec_context.thread_count = 1
+    stream.codec_context.options = _DECODING
     deadline = time.monotonic() + MAX_SECONDS
     broken = 0
     # The other streams' packets are read too: FFmpeg would skip them without coming back, however many they are.

@@ -1,4 +1,8 @@
-"""The picture of a document: the first page of a PDF. Other documents (HTML, Markdown, text, office files) have none."""
+"""The picture of a document: the first page of a PDF. Other documents (HTML, Markdown, text, office files) have none.
+
+Drawing is stopped when its time is over, reading is not: PDFium takes in all operators of a page before it can be asked to pause. Ten
+megabytes of them, 20 KB as they are compressed, take seconds and 200 MiB.
+"""
 
 import threading
 import time

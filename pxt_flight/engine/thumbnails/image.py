@@ -51,14 +51,20 @@ def picture(path: Path, size: int) -> Image.Image:
     formats = [name for name in Image.OPEN if name in _FORMATS]
     with Image.open(path if data is None else io.BytesIO(data), formats=formats) as image:
         check_pixels(image.width, image.height)
-        decoded = None if data is None else _scaled_jpeg(data, image, size)
-        if decoded is None:
+        fitted = _fitted(image.size, size)
+        shown = None if data is None else _scaled_jpeg(data, image.mode, fitted)
+        if shown is None:
             # JPEG decodes at 1/2, 1/4 or 1/8 by itself: a third of the time of a full decode.
-            image.draft("RGB", (size, size))
+            image.draft("RGB", fitted)
             with _one_large if image.width * image.height > _LARGE else nullcontext():
-                decoded = _shrunk(_resizable(image), size)
+                shown = _flat(_shrunk(_resizable(image), fitted))
         turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-        return _flat(decoded if turn is None else decoded.transpose(turn))
+        return shown if turn is None else shown.transpose(turn)
+
+
+def reduced(image: Image.Image, size: int) -> Image.Image:
+    """A picture that is decoded already, in RGB, at most `size` pixels on its long side."""
+    return _flat(_shrunk(_resizable(image), _fitted(image.size, size)))
 
 
 def _jpeg(path: Path) -> bytes | None:
@@ -73,23 +79,27 @@ def _jpeg(path: Path) -> bytes | None:
     return data
 
 
-def _scaled_jpeg(data: bytes, image: Image.Image, size: int) -> Image.Image | None:
+def _fitted(shape: tuple[int, int], size: int) -> tuple[int, int]:
+    """Width and height of the thumbnail."""
+    longest = max(*shape, size)
+    width, height = (max(1, round(side * size / longest)) for side in shape)
+    return width, height
+
+
+def _scaled_jpeg(data: bytes, mode: str, fitted: tuple[int, int]) -> Image.Image | None:
     """The image as `simplejpeg` decodes it; None where that cannot."""
-    if simplejpeg is None or image.mode not in ("RGB", "L"):
+    if simplejpeg is None or mode not in ("RGB", "L"):
         return None
-    width, height = image.size
-    longest = max(width, height, size)
-    least_width, least_height = -(-width * size // longest), -(-height * size // longest)
+    width, height = fitted
     try:
-        pixels = simplejpeg.decode_jpeg(data, "RGB", fastdct=True, fastupsample=True, min_width=least_width, min_height=least_height)
+        pixels = simplejpeg.decode_jpeg(data, "RGB", fastdct=True, fastupsample=True, min_width=width, min_height=height)
     except ValueError:
         return None
-    return _shrunk(Image.fromarray(pixels), size)
+    return _shrunk(Image.fromarray(pixels), fitted)
 
 
-def _shrunk(image: Image.Image, size: int) -> Image.Image:
-    image.thumbnail((size, size), Image.Resampling.BILINEAR, reducing_gap=1.1)
-    return image
+def _shrunk(image: Image.Image, fitted: tuple[int, int]) -> Image.Image:
+    return image if image.size == fitted else image.resize(fitted, Image.Resampling.BILINEAR, reducing_gap=1.1)
 
 
 def _resizable(image: Image.Image) -> Image.Image:
