@@ -84,7 +84,7 @@ def _found(store: OpenStore, grant: MediaGrant, cell: str) -> Cell:
 
 
 def _thumbnail(store: OpenStore, cell: Cell, size: int, expires: int) -> MediaFile:
-    made = media.thumbnail_of(media.Cell(cell.kind, cell.reference), size, store.engine.thumbnails)
+    made = media.thumbnail(media.StoredFile(cell.kind, cell.reference), size, store.engine.thumbnails)
     if made is None:
         raise error("media_unreadable", "There is nothing in this file to make a picture of.")
     return MediaFile(made, "image/jpeg", _tag(made), None, expires, close=lambda: None)
