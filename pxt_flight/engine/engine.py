@@ -6,7 +6,8 @@ import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
@@ -14,7 +15,7 @@ from typing import TypeVar
 import pixeltable as pxt
 from pixeltable import exceptions as pxt_errors
 
-from pxt_flight.engine import catalog, media, sql
+from pxt_flight.engine import catalog, media, partitions, sql
 from pxt_flight.engine.explanation import Explanation, explain_cursor, explain_sql
 from pxt_flight.engine.handoff import produced_by
 from pxt_flight.engine.limits import Limits, limited
@@ -31,7 +32,7 @@ from pxt_flight.engine.tier_copy import CopyReader
 from pxt_flight.engine.tier_cursor import CursorPlan, cursor_batches, plan_cursor
 from pxt_flight.engine.tier_psycopg import OwnLogin
 from pxt_flight.engine.types import MediaColumn
-from pxt_flight.errors import CODES, PxtFlightError, error
+from pxt_flight.errors import CODES, PxtFlightError, StaleTicketError, error
 from pxt_flight.trace import describe
 
 T = TypeVar("T")
@@ -39,7 +40,8 @@ Plan = SqlPlan | CursorPlan
 log = logging.getLogger(__name__)
 _PATH_LIKE = re.compile(r"/\w|\\\w|://")
 _PLANS_KEPT = 256
-_ATTEMPTS = 3  # of opening a plan that writes overtake; the second stands still already
+_TRANSIENT = ("unavailable", "timeout", "cancelled")
+_ATTEMPTS = 5  # of opening a plan that writes overtake; every other one stands still
 
 
 class Engine:
@@ -106,6 +108,10 @@ class Engine:
         """See `catalog.list_tables`."""
         return self._run(lambda: catalog.list_tables(directory, recursive=recursive))
 
+    def list_versions(self, path: str, limit: int | None = None) -> list[catalog.Version]:
+        """See `catalog.list_versions`."""
+        return self._run(lambda: catalog.list_versions(path, limit))
+
     def tables_of(self, request: Request) -> tuple[str, ...]:
         """The paths of the tables that a request names, without versions; whether they exist is not asked.
 
@@ -128,6 +134,22 @@ class Engine:
             return known
         return self._run(lambda: self._plan(request, {}))
 
+    def partitions(self, request: Request, plan: Plan, count: int) -> list[Request]:
+        """Requests that together read what a request does, each row once, in any order.
+
+        Args:
+            request: what to read.
+            plan: that of it.
+            count: at most so many; the request itself, alone, where it is more than a scan of one table.
+        """
+        statement = sql.parse(request.sql)
+        if count == 1 or isinstance(plan, CursorPlan) or not partitions.is_scan(statement):
+            return [request]
+        lowest, highest = self._run(lambda: self._row_ids(request, plan))
+        if lowest is None or highest is None:  # no rows, or no whole numbers as row ids
+            return [request]
+        return [replace(request, row_ids=part) for part in partitions.ranges(lowest, highest, count)]
+
     def stream(
         self,
         request: Request,
@@ -147,7 +169,8 @@ class Engine:
             url_of: what the URLs of media cells begin with, for `media=url`.
 
         Raises:
-            PxtFlightError: the request is at fault, or a table or version is gone.
+            StaleTicketError: `ticket_stale`, what `pins` name is no more, or cannot be read any more.
+            PxtFlightError: the request is at fault.
         """
         known = self._planned.get(_key(request)) if tier != "cursor" else None
         stream = None
@@ -192,55 +215,110 @@ class Engine:
 
     def _plan(self, request: Request, versions: Mapping[str, int], tier: Tier | None = None) -> Plan:
         statement = _resolved(request)
+        if request.row_ids is not None:
+            statement = partitions.within_rows(statement)
         mode = media.media_mode(request.media, cache=self.thumbnails)
         why = self.slow_because or "the caller asked for it"
         if self._planner is not None and tier != "cursor":
             try:
-                plan = self._planner.plan(statement, request.parameters, mode, versions)
+                plan = self._planner.plan(statement, request.values, mode, versions)
             except probe.NotSqlError as found:
                 why = str(found)
             else:
                 # A table of the root may get a namesake in the session's directory, which no fingerprint tells.
                 may_move = bool(request.directory) and any("/" not in path for path in statement.tables)
                 return plan if versions or may_move else self._remember(request, plan)
+        if request.row_ids is not None:
+            raise _stale("The server cannot read a part of the table any more.")
         with sql.positions(request.sql):
             return plan_cursor(statement, request, mode, versions, seam=self._seam, why=why)
 
     def _open(
         self, request: Request, pins: Sequence[Pin] | None, tier: Tier | None, on_open: OnOpen | None, url_of: UrlOf | None
     ) -> Stream:
-        live = self._plan(request, {}, tier)
-        if pins is not None:
-            _check_identity(live.pins, pins)
-        versions = {pin.path: pin.version for pin in pins or ()} if pins not in (None, live.pins) else {}
-        for _ in range(_ATTEMPTS):
-            plan = self._plan(request, versions, tier) if versions else live
+        live: Plan | None = None
+        for attempt in range(_ATTEMPTS):
+            # A write came between planning and reading; planned as of their versions, tables stand still. Not all can be.
+            wanted = live.pins if live is not None and attempt % 2 else None
+            try:
+                plan, is_pinned = self._plan_of(request, wanted if pins is None else pins, tier)
+            except StaleTicketError:
+                if pins is not None:
+                    raise
+                continue
+            live = plan
             if isinstance(plan, CursorPlan):
-                return self._open_cursor(plan, request, tier)
-            stream = self._open_sql(plan, request, on_open, url_of, is_pinned=bool(versions))
+                return self._open_cursor(plan, request, tier, is_pinned=is_pinned)
+            stream = self._open_sql(plan, request, on_open, url_of, is_pinned=is_pinned)
             if stream is not None:
                 return stream
-            # A write came between planning and reading; planned as of their versions, tables stand still. Not all have any.
-            versions = {pin.path: pin.version for pin in pins or plan.pins}
-            live = self._plan(request, {}, tier)
-        raise error("ticket_stale", "The table was changed while the query began.", hint="Run the query again.")
+        raise _stale("The table was changed while the query began.")
 
-    def _open_cursor(self, plan: CursorPlan, request: Request, tier: Tier | None) -> Stream:
+    def _plan_of(self, request: Request, pins: Sequence[Pin] | None, tier: Tier | None) -> tuple[Plan, bool]:
+        """The plan that reads what pins name, and whether it reads versions of its tables: not while the live ones are the same."""
+        try:
+            live = self._plan(request, {}, tier)
+        except PxtFlightError as fault:
+            if pins is None or fault.retryable:
+                raise
+        else:
+            if pins is None or live.pins == tuple(pins):
+                return live, False
+        return self._pinned(request, pins, tier), True
+
+    def _pinned(self, request: Request, pins: Sequence[Pin], tier: Tier | None) -> Plan:
+        """The plan that reads the versions that pins name."""
+        try:
+            plan = self._plan(request, _versions(pins), tier)
+        except PxtFlightError as fault:
+            if fault.retryable:
+                raise
+            # It was planned when the ticket was made: it is the tables that have changed.
+            raise _stale("The table was changed or dropped since the query was planned.") from fault
+        if plan.pins != tuple(pins):
+            raise _stale("The table was changed, and what the query was planned for is no more.")
+        return plan
+
+    def _row_ids(self, request: Request, plan: SqlPlan) -> tuple[int | None, int | None]:
+        """The lowest and the highest first row id of a scan, as of its plan."""
+        assert self._planner is not None
+        assert self._reader is not None
+        try:
+            found = self._planner.plan(partitions.bounds(_resolved(request)), (), plan.mode, _versions(plan.pins))
+        except probe.NotSqlError:
+            return None, None
+        stream = self._reader.open(found, (), is_pinned=True)
+        if stream is None:
+            raise _stale("The table was changed while the query was planned.")
+        with closing(stream):
+            ((lowest, highest),) = (tuple(row.values()) for batch in stream.batches for row in batch.to_pylist())
+        return (lowest, highest) if isinstance(lowest, int) else (None, None)
+
+    def _open_cursor(self, plan: CursorPlan, request: Request, tier: Tier | None, *, is_pinned: bool) -> Stream:
         if tier not in (None, "cursor"):
             raise error("INTERNAL_ERROR", f"The query is not known to the tier {tier}.")
-        # cursor() opens its transaction by itself: only a pinned table is sure to be the ticket's version then.
-        if plan.pins:
-            pinned = self._plan(request, {pin.path: pin.version for pin in plan.pins}, tier)
-            assert isinstance(pinned, CursorPlan)
-            plan = pinned
+        if not is_pinned:
+            # cursor() opens its transaction by itself, later: as of a version, the table stands still until then. Not all can be read so.
+            with suppress(StaleTicketError):
+                pinned = self._pinned(request, plan.pins, tier)
+                assert isinstance(pinned, CursorPlan)
+                plan = pinned
         stopped = threading.Event()
         batches = produced_by(self._threads, lambda: cursor_batches(plan), stopped, translate=_translated)
         return Stream(plan.schema, batches, "cursor", cancel=stopped.set, close=stopped.set)
 
     def _open_sql(self, plan: SqlPlan, request: Request, on_open: OnOpen | None, url_of: UrlOf | None, *, is_pinned: bool) -> Stream | None:
         assert self._reader is not None
-        with sql.positions(request.sql):
-            return self._reader.open(plan, request.parameters, on_open, url_of, is_pinned=is_pinned)
+        try:
+            with sql.positions(request.sql):
+                return self._reader.open(plan, request.values, on_open, url_of, is_pinned=is_pinned)
+        except PxtFlightError as fault:
+            # A column or table that went away after the snapshot was taken is missing all the same: Postgres' catalog is of now.
+            with self.store.connection() as connection:
+                is_true = plan.held.is_true(*self.store.seen_by(connection), is_pinned=is_pinned)
+            if is_true or fault.code in _TRANSIENT:
+                raise
+            return None
 
     def _remember(self, request: Request, plan: SqlPlan) -> SqlPlan:
         """Keep a plan for as long as nothing that it depends on changes; that is asked whenever it is used."""
@@ -293,13 +371,15 @@ def _resolved(request: Request) -> sql.Statement:
 
 def _key(request: Request) -> tuple[object, ...]:
     # A plan depends on the types of the values, not on the values.
-    return (request.sql, tuple(map(kind_of, request.parameters)), request.media, request.directory)
+    return (request.sql, tuple(map(kind_of, request.values)), request.media, request.directory, request.row_ids is None)
 
 
-def _check_identity(live: Sequence[Pin], pins: Sequence[Pin]) -> None:
-    """A ticket is for the very tables that had its names."""
-    if {pin.table_id for pin in pins} != {pin.table_id for pin in live}:
-        raise error("ticket_stale", "The table was dropped, and another has its name.", hint="Run the query again.")
+def _versions(pins: Sequence[Pin]) -> dict[str, int]:
+    return {pin.path: pin.version for pin in pins if pin.version is not None}
+
+
+def _stale(message: str) -> PxtFlightError:
+    return error("ticket_stale", message, hint="Run the query again.")
 
 
 def _load_seam() -> tuple[ModuleType | None, str | None]:

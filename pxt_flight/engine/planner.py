@@ -19,7 +19,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from pxt_flight.engine import dialect, literals, media
-from pxt_flight.engine.bindings import Bound, Held, Known, assembled
+from pxt_flight.engine.bindings import Bound, Held, Known, assembled, hold
 from pxt_flight.engine.catalog import get_table
 from pxt_flight.engine.numerics import numeric_types
 from pxt_flight.engine.outputs import OutputType, output_type, postgres_type
@@ -27,9 +27,7 @@ from pxt_flight.engine.runs import secret_of
 from pxt_flight.engine.scan import Pin
 from pxt_flight.engine.seam.plan import RUN, SIGNED_BY, CellSource, Relation, Wanted
 from pxt_flight.engine.seam.probe import NotSqlError
-from pxt_flight.engine.seam.store import DIRECTORIES, FINGERPRINT
 from pxt_flight.engine.sources import (
-    ROW_ID,
     Source,
     TableInfo,
     relation_name,
@@ -147,7 +145,7 @@ class Planner:
         tables = {path: get_table(f"{path}:{versions[path]}" if path in versions else path) for path in statement.tables}
         described = {path: table.get_metadata() for path, table in tables.items()}
         infos = {path: table_info(path, metadata) for path, metadata in described.items()}
-        known = Known(infos, self._held(tables, described))
+        known = Known(infos, hold(tables, described, versions, self._seam))
         bound = assembled(
             statement,
             known,
@@ -165,24 +163,10 @@ class Planner:
 
     def _relation(self, table: Any, source: Source, cells: dict[CellSource, int]) -> Relation:
         wanted = [Wanted(name, name) for name in source.visible]
-        for name in source.hidden:
-            split = split_hidden(name)
-            wanted.append(Wanted(name, "", "rowid") if name == ROW_ID or split is None else Wanted(name, *split))  # type: ignore[arg-type]
+        wanted += [Wanted(name, *split_hidden(name)) for name in source.hidden]  # type: ignore[misc]  # `find_sources` found them by it
         kinds = {name: column for name, column in source.info.columns.items() if name not in source.info.unstored}
         relation: Relation = self._seam.compile_relation(table, wanted, kinds, cells)
         return relation
-
-    def _held(self, tables: Mapping[str, Any], described: Mapping[str, Mapping[str, Any]]) -> Held:
-        versions = {path: self._seam.versions(table) for path, table in tables.items()}
-        pins = tuple(
-            Pin(path, versions[path][metadata["id"].hex], metadata["id"].hex)
-            for path, metadata in described.items()
-            if metadata["is_data_versioned"] and not metadata["is_snapshot"] and ":" not in path
-        )
-        ids = [table_id for found in versions.values() for table_id in found]
-        ids += [row[0] for row in self._seam.run_sql(DIRECTORIES.format(ids="CAST(:ids AS uuid[])"), ids=ids)]
-        rows = self._seam.run_sql(FINGERPRINT.format(ids="CAST(:ids AS uuid[])"), ids=ids)
-        return Held(pins, tuple(ids), frozenset((row[0], row[1]) for row in rows))
 
     def _described(self, statement: Statement, bound: Bound, parameters: Sequence[Any], mode: media.MediaMode) -> SqlPlan:
         relations = _with(bound.relations)

@@ -36,20 +36,37 @@ class Request:
         parameters: values for `$1`, `$2`, ...
         media: `url`, `bytes` or `thumbnail:N`.
         directory: path of the directory in which a table's name of one part is looked up first.
+        row_ids: only the rows whose first row id is between these two, both included, of a scan that `partitions.is_scan` knows; default
+            all rows.
     """
 
     sql: str
     parameters: tuple[Any, ...] = ()
     media: str = "url"
     directory: str = ""
+    row_ids: tuple[int, int] | None = None
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """What is bound to the statement."""
+        return self.parameters + (self.row_ids or ())
 
 
 class Pin(NamedTuple):
-    """What a ticket reads of a table: a version, and which table that was, for names may be given anew."""
+    """What a ticket reads of a table.
+
+    Attributes:
+        path: its name in the statement.
+        version: the one to read; None where the name says it (`films:3`, a snapshot), or the table has no versions.
+        table_id: as hex, for names may be given anew.
+        stamp: differs where these are other rows, though table and version have the same numbers: of when that version of the table was
+            made, and those that it reads of the tables below it.
+    """
 
     path: str
-    version: int
+    version: int | None
     table_id: str
+    stamp: str
 
 
 UrlOf = Callable[[MediaColumn], str]

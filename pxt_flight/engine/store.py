@@ -5,8 +5,9 @@ It tells whether plans still hold, names snapshots for the readers to join, gran
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, LiteralString, NamedTuple
 
 import psycopg
@@ -14,8 +15,8 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from pxt_flight.engine.faults import translated
-from pxt_flight.engine.seam.plan import CellSource
-from pxt_flight.engine.seam.store import FINGERPRINT
+from pxt_flight.engine.seam.plan import CellSource, Moment
+from pxt_flight.engine.seam.store import FINGERPRINT, MOMENTS
 from pxt_flight.errors import error
 
 Connection = psycopg.Connection[Any]
@@ -25,6 +26,12 @@ _FINGERPRINT = FINGERPRINT.format(ids="%s::uuid[]")
 _HAS_TYPE = "SELECT 1 FROM pg_type WHERE typname = %s AND typnamespace = 'pxt_flight'::regnamespace"
 # json has no order and no equality: two blobs cannot be compared by where they are.
 _BLOB_TYPE: LiteralString = "CREATE TYPE {} AS (source integer, row_id bigint[], v_min bigint, data bytea, incomparable json)"
+_MOMENTS = MOMENTS.format(ids="%s::uuid[]", versions="%s::bigint[]")
+_UNREADABLE = """
+SELECT w.t, w.c FROM unnest(%s::text[], %s::text[]) AS w(t, c)
+JOIN pg_attribute a ON a.attrelid = to_regclass(quote_ident(w.t)) AND a.attname = w.c AND NOT a.attisdropped
+WHERE NOT has_column_privilege(%s::name, a.attrelid, a.attnum, 'SELECT')
+"""
 _IDLE = 4
 _OPEN = 24  # of the 100 connections that Postgres gives to everybody
 _PATIENCE = 30.0  # seconds to wait for one
@@ -50,7 +57,6 @@ class Store:
     def __init__(self, uri: str, *, reader: str | None = None) -> None:
         self.uri = uri
         self._role = conninfo_to_dict(reader)["user"] if reader else None
-        self._granted: set[tuple[str, str]] = set()
         self._types: set[str] = set()
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
@@ -62,23 +68,38 @@ class Store:
             return self.fingerprint_in(connection, ids)
 
     @contextmanager
-    def snapshot(self, ids: Sequence[str]) -> Iterator[tuple[str, Fingerprint]]:
-        """The name of a snapshot that others may join within this context, and the fingerprint in it."""
+    def snapshot(self) -> Iterator[tuple[str, Connection]]:
+        """The name of a snapshot that others may join within this context, and the connection whose transaction sees it."""
         with self.connection() as connection:
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            fingerprint = self.fingerprint_in(connection, ids)
-            yield connection.execute("SELECT pg_export_snapshot()").fetchone()[0], fingerprint  # type: ignore[index]  # always a row
+            yield connection.execute("SELECT pg_export_snapshot()").fetchone()[0], connection  # type: ignore[index]  # always a row
+
+    def seen_by(
+        self, connection: Connection
+    ) -> tuple[Callable[[Sequence[str]], Fingerprint], Callable[[Collection[Moment]], frozenset[Moment]]]:
+        """`fingerprint_in` and `moments_in` of a connection, for `bindings.Held`."""
+        return partial(self.fingerprint_in, connection), partial(self.moments_in, connection)
 
     def fingerprint_in(self, connection: Connection, ids: Sequence[str]) -> Fingerprint:
         """Like `fingerprint`, in the transaction of a connection."""
         return frozenset(connection.execute(_FINGERPRINT, [list(ids), list(ids)]).fetchall())
 
+    def moments_in(self, connection: Connection, versions: Collection[Moment]) -> frozenset[Moment]:
+        """Which versions of these numbers there are in the transaction of a connection."""
+        ids, numbers = [table_id for table_id, _, _ in versions], [version for _, version, _ in versions]
+        return frozenset(connection.execute(_MOMENTS, [ids, numbers]).fetchall())
+
     def grant(self, columns: Iterable[tuple[str, str]]) -> None:
         """Let the restricted role read columns of the store that it could not read yet."""
-        missing = frozenset(columns) - self._granted
-        if self._role is None or not missing:
+        wanted = list(columns)
+        if self._role is None or not wanted:
             return
-        with self.connection() as connection, self._lock:
+        with self.connection() as connection:
+            # Asked each time: a column that revert() dropped may come again under its name, without the right to it.
+            found = connection.execute(_UNREADABLE, [[table for table, _ in wanted], [name for _, name in wanted], self._role]).fetchall()
+            if not found:
+                return
+            missing: set[tuple[str, str]] = set(found)
             connection.execute("BEGIN")
             # Two servers that grant at once would meet in the catalog: "tuple concurrently updated".
             connection.execute("SELECT pg_advisory_xact_lock(hashtext('pxt_flight.grant'))")
@@ -87,7 +108,6 @@ class Store:
                 grant = sql.SQL("GRANT SELECT ({}) ON {} TO {}")
                 connection.execute(grant.format(names, sql.Identifier(table), sql.Identifier(str(self._role))))
             connection.execute("COMMIT")
-            self._granted |= missing
 
     def make_types(self, names: Iterable[str]) -> None:
         """Make the types of Postgres for blobs that are not there yet.

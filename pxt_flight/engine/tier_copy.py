@@ -36,7 +36,7 @@ class CopyReader:
     def open(
         self, plan: SqlPlan, parameters: Sequence[Any], on_open: OnOpen | None = None, url_of: UrlOf | None = None, *, is_pinned: bool
     ) -> Stream | None:
-        """Start a plan, or answer None where a table has moved on since it was made.
+        """Start a plan, or answer None where a table has moved on since it was made, or what it reads is no more.
 
         Args:
             plan: what the planner made.
@@ -49,8 +49,8 @@ class CopyReader:
         """
         run = new_run()
         statement = plan.statement(parameters, run)
-        with self._store.snapshot(plan.held.ids) as (name, fingerprint):
-            if not is_pinned and fingerprint != plan.held.fingerprint:
+        with self._store.snapshot() as (name, connection):
+            if not plan.held.is_true(*self._store.seen_by(connection), is_pinned=is_pinned):
                 return None
             snapshot = self._pool.join_snapshot(name)
         try:

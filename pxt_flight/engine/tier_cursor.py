@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
 
 from pxt_flight.engine import media
+from pxt_flight.engine.bindings import Held, hold
 from pxt_flight.engine.catalog import get_table
 from pxt_flight.engine.cell_values import to_arrow
 from pxt_flight.engine.scan import Pin, Request, finished
@@ -26,13 +28,22 @@ class CursorPlan:
 
     Attributes:
         why: what of it Postgres cannot do.
+        refresh: bring what Pixeltable keeps of the table on this thread up to date.
+        is_true: whether the plan is right in the transaction of this thread.
     """
 
     selection: Selection
     schema: pa.Schema
     mode: media.MediaMode
-    pins: tuple[Pin, ...]
+    held: Held
     why: str
+    refresh: Callable[[], object]
+    is_true: Callable[[], bool]
+
+    @property
+    def pins(self) -> tuple[Pin, ...]:
+        """What a ticket of it reads."""
+        return self.held.pins
 
 
 def plan_cursor(
@@ -61,10 +72,12 @@ def plan_cursor(
             if output.type.is_media:
                 media.check_served(output.type.name, output.name, mode)
         schema = pa.schema([arrow_field(o.name, o.type, media=mode.name, nullable=o.nullable) for o in selection.outputs])
-        has_versions = metadata["is_data_versioned"] and not metadata["is_snapshot"] and ":" not in path
-        version = seam.versions(table)[metadata["id"].hex] if seam and has_versions else metadata["version"]
-        pins = (Pin(path, version, metadata["id"].hex),) if has_versions else ()
-        return CursorPlan(selection, schema, mode, pins, why)
+        held = hold({path: table}, {path: metadata}, versions, seam)
+        if seam is None:
+            return CursorPlan(selection, schema, mode, held, why, refresh=lambda: None, is_true=lambda: True)
+        refresh = partial(seam.in_transaction, lambda: seam.moments([table]))
+        is_true = partial(held.is_true, seam.fingerprint, seam.stored_moments, is_pinned=bool(versions))
+        return CursorPlan(selection, schema, mode, held, why, refresh, is_true)
 
     # One transaction: a version that fits the schema, and one round trip where each column would else open its own.
     bound: CursorPlan = seam.in_transaction(bind) if seam else bind()
@@ -74,8 +87,13 @@ def plan_cursor(
 def cursor_batches(plan: CursorPlan) -> Generator[pa.RecordBatch, None, None]:
     """The batches of a plan. Iterate it on one engine thread: it holds Pixeltable's transaction."""
     converters = [_converter(field) for field in plan.schema]
+    plan.refresh()
     with plan.selection.query.cursor() as cursor:
         rows = iter(cursor)
+        first = list(islice(rows, 1))  # its transaction begins here, and has ended where there is no row
+        if not plan.is_true():
+            raise error("ticket_stale", "The table was changed while the query began.", hint="Run the query again.")
+        rows = chain(first, rows)
         while chunk := list(islice(rows, _ROWS)):
             values = [[row[f"c{i}"] for row in chunk] for i in range(len(converters))]
             columns = [convert(column) for convert, column in zip(converters, values, strict=True)]

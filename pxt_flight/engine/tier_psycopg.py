@@ -75,7 +75,7 @@ class OwnLogin:
             stack.callback(self._streams.release)
             connection = stack.enter_context(self._store.connection())
             self._begin(connection)
-            if self._store.fingerprint_in(connection, plan.held.ids) != plan.held.fingerprint and not is_pinned:
+            if not plan.held.is_true(*self._store.seen_by(connection), is_pinned=is_pinned):
                 return None
             cursor = stack.enter_context(connection.cursor(name="pxt_flight"))
             if on_open is not None:

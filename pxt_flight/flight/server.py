@@ -72,8 +72,8 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
             return _info(answer.schema, descriptor, fl.FlightEndpoint(descriptor.command, []))
         statement = self._statements.asked(caller, descriptor, message)
         planned = self._statements.plan(caller, statement.request)
-        ticket = self._office.ticket(caller.principal, statement.request, planned.pins, statement.rows)
-        return _info(planned.schema, descriptor, endpoint_of(ticket))
+        tickets = self._statements.tickets(caller, statement, planned)
+        return _info(planned.schema, descriptor, *map(endpoint_of, tickets))
 
     @untraced
     def get_schema(self, context: fl.ServerCallContext, descriptor: fl.FlightDescriptor) -> fl.SchemaResult:
@@ -162,7 +162,7 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         said = context.get_middleware(MIDDLEWARE)
         assert isinstance(said, CallerMiddleware)
         session = self._cookies.read(said.principal, said.session)
-        return Caller(Call(said.principal, self._engine, self._links), said.media, session.directory)
+        return Caller(Call(said.principal, self._engine, self._links), said.media, session.directory, said.partitions)
 
     def _sent(
         self, context: fl.ServerCallContext, caller: Caller, ticket: bytes, statement: Statement, pins: Sequence[Pin] | None
@@ -188,5 +188,6 @@ def _run(operation: Operation, call: Call, body: bytes) -> bytes:
     return json.dumps(function(call, **arguments(operation, body))).encode()
 
 
-def _info(schema: pa.Schema, descriptor: fl.FlightDescriptor, endpoint: fl.FlightEndpoint) -> fl.FlightInfo:
-    return fl.FlightInfo(schema, descriptor, [endpoint], -1, -1)
+def _info(schema: pa.Schema, descriptor: fl.FlightDescriptor, *endpoints: fl.FlightEndpoint) -> fl.FlightInfo:
+    # Not `ordered`: several are parts in no order, and one keeps its own anyway.
+    return fl.FlightInfo(schema, descriptor, list(endpoints), -1, -1)

@@ -28,7 +28,13 @@ Parameter = str | int | float | bool | None
         "timeout",
     ),
 )
-def query(call: Call, sql: str, parameters: list[Parameter] | None = None, media: str = "url") -> Stream:
+def query(
+    call: Call,
+    sql: str,
+    parameters: list[Parameter] | None = None,
+    media: str = "url",
+    partitions: int | None = None,  # noqa: ARG001  # a stream is one
+) -> Stream:
     """Run one SELECT and stream its rows as Arrow record batches.
 
     Args:
@@ -37,6 +43,7 @@ def query(call: Call, sql: str, parameters: list[Parameter] | None = None, media
         parameters: the values of the placeholders, in order.
         media: how media values are sent: `url` (a link to the stored file, good for 15 minutes), `thumbnail:N` (a JPEG of at most
             N pixels) or `bytes` (the stored file).
+        partitions: of a FlightInfo: at most so many tickets, 1 to 64, for parts of a scan that are read side by side; default 1.
     """
     return read_query(call, Request(sql, tuple(parameters or ()), media))
 
@@ -70,6 +77,11 @@ def plan_query(call: Call, request: Request) -> Plan:
     """The schema of a query and the version it will read; permission comes before anything of the table is looked at."""
     _require_tables(call, request)
     return call.engine.plan(request)
+
+
+def partition_query(call: Call, request: Request, plan: Plan, count: int) -> list[Request]:
+    """What together reads a planned query, in at most `count` parts."""
+    return call.engine.partitions(request, plan, count)
 
 
 def read_query(call: Call, request: Request, pins: Sequence[Pin] | None = None, on_open: OnOpen | None = None) -> Stream:

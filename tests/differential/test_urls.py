@@ -26,6 +26,7 @@ def table(pxt, pictures):
     table = pxt.create_table(f"{NAME}_dir.films", {"id": pxt.Int, "img": pxt.Image | None, "clip": pxt.Image | None})
     table.insert({"id": i, "img": str(pictures[i]) if i != 4 else None, "clip": str(pictures[0])} for i in range(COUNT))
     pxt.create_view(f"{NAME}_dir.view", table.where(table.id > 1))
+    pxt.create_snapshot(f"{NAME}_dir.kept", table)
     table.update({"img": str(pictures[3])}, where=table.id == 2)
     yield table
     pxt.drop_dir(f"{NAME}_dir", force=True)
@@ -105,6 +106,11 @@ def test_a_view_shows_its_rows_only(asked, engine):
         engine.cell(view_columns[0], row_id, version)
     assert refused.value.code == "media_not_found"
     assert opened(engine, of_view[0][1], view_columns).reference.endswith("/3.png")
+
+
+def test_a_snapshot_shows_what_it_kept(asked, engine):
+    rows, columns = asked(f"select id, img from {NAME}_dir.kept where id = 2")
+    assert opened(engine, rows[0][1], columns).reference.endswith("/2.png")
 
 
 def test_a_row_of_another_version_is_not_found(asked, engine, table, pictures):

@@ -4,7 +4,7 @@ Accepted by allow-list only: exact node classes, exact types. Anything else answ
 `cursor()`.
 """
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 from uuid import UUID
@@ -15,16 +15,19 @@ from pixeltable.catalog import retry_loop
 from pixeltable.exec import CachePrefetchNode, CellReconstructionNode, SqlScanNode
 from pixeltable.exec.globals import INLINED_OBJECT_MD_KEY
 from pixeltable.exprs import ColumnRef
-from pixeltable.runtime import get_runtime
+from pixeltable.runtime import get_runtime, reset_runtime
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from pxt_flight.engine.seam.probe import NotSqlError
+from pxt_flight.engine.seam.store import DIRECTORIES, FINGERPRINT, MOMENTS
 from pxt_flight.engine.types import MEDIA_TYPES, ColumnType, MediaColumn, blob_name, parse_type
 
 T = TypeVar("T")
+Property = Literal["value", "errortype", "errormsg", "rowid", "first_rowid"]
+# Table (its id as 36 characters), version, and when that version was made.
+Moment = tuple[str, int, str]
 OBJECT_KEY: str = INLINED_OBJECT_MD_KEY
 """The key under which Pixeltable notes where an object inside of Json is."""
-Property = Literal["value", "errortype", "errormsg", "rowid"]
 
 # Not `postgresql.dialect()`: that is psycopg2's, which doubles every % of a literal (rows are lost silently).
 _DIALECT = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it without types
@@ -42,6 +45,7 @@ _SCALARS: dict[str, Any] = {
 # Likewise, in the place of a text that signs what stands for an object inside of Json.
 SIGNED_BY = "pxt$secret"
 _NAME_BYTES = 63  # of an identifier of Postgres
+_IDS = "CAST(:ids AS uuid[])"
 # Stands in a relation where each run puts a number that nobody can know before: Postgres would take a user's text such as '(0,{7},1)' for
 # a reference to any row, also one that a view leaves out.
 RUN = '"pxt$run"'
@@ -54,6 +58,10 @@ _FOLDERS = (
     r"(?:[A-Za-z][A-Za-z0-9+.-]*://(?:[^\s/\\'\"<>]*@)?(?:[^\s/\\'\"<>]*[/\\]+)?|[A-Za-z]:\\|~?[/\\])(?:[^/\\'\"<>|:*?\n]+[/\\]+)*(?=[^\s/\\'\"<>|:*?])"
     r"|[?][A-Za-z0-9_%.+-]+=[^\s'\"<>]*"
 )
+
+
+class _OutdatedError(Exception):
+    """What Pixeltable keeps of a table on this thread is of a version that is no more."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +114,17 @@ class Relation:
 def in_transaction(work: Callable[[], T]) -> T:
     """Run work that only looks at tables inside of one read transaction (REPEATABLE READ) of Pixeltable, on this thread.
 
-    It is run again where the transaction met a conflict; Pixeltable's own functions read several tables this way.
+    It is run again where the transaction met a conflict, and where `moments` found what Pixeltable keeps of this thread to be outdated;
+    Pixeltable's own functions read several tables this way.
     """
-    result: T = retry_loop(for_write=False)(work)()
+    attempt = retry_loop(for_write=False)(work)
+    try:
+        result: T = attempt()
+    except _OutdatedError:
+        if get_runtime().in_xact:  # the transaction of who called
+            raise
+        reset_runtime()
+        result = attempt()
     return result
 
 
@@ -127,14 +143,14 @@ def compile_relation(
         NotSqlError: the plan is not known to be pure SQL.
     """
     # Something must be selected for a plan to exist; what nobody wants is left out of the statement again below.
-    named = {want.column for want in wanted if want.property != "rowid"} or {_plainest(kinds)}
+    named = {want.column for want in wanted if want.column} or {_plainest(kinds)}
     statement, stored, row_id = _scanned(table, sorted(named))
     selected = []
     media: dict[CellSource, MediaColumn] = {}
     blobs: set[str] = set()
     for want in wanted:
-        if want.property == "rowid":
-            typed = _row_id(row_id)
+        if not want.column:
+            typed = _row_id(row_id[:1] if want.property == "first_rowid" else row_id)
         elif want.property != "value":
             typed = _error_property(stored[want.column], want.property)
         elif kinds[want.column].is_blob:
@@ -143,7 +159,7 @@ def compile_relation(
             typed = _blob(stored[want.column], source, sources.setdefault(source, len(sources)), blob_name(kinds[want.column]))
         elif kinds[want.column].is_media:
             source = _cell_source(want.column, kinds[want.column].name, stored[want.column])
-            media[source] = MediaColumn(table._id.hex, versions(table)[table._id.hex], table[want.column].col.id)
+            media[source] = _media_column(table, want.column)
             typed = _cell(stored[want.column], source, sources.setdefault(source, len(sources)))
         elif kinds[want.column].name == "Json":
             source = _cell_source(want.column, "Json", stored[want.column])
@@ -205,14 +221,48 @@ def compile_lookup(column: MediaColumn) -> Lookup | None:
     return Lookup(kind, path, _render(statement.with_only_columns(stored[name]).where(*found).limit(1)), len(row_id), is_of_base)
 
 
-def versions(table: pxt.Table) -> dict[str, int]:
-    """The versions that this transaction sees of a table and of those below it, which a scan reads together, by id."""
-    return {table_id.hex: int(version) for table_id, version in table.select()._from_clause_tbl_versions().items()}
+def moments(tables: Iterable[pxt.Table]) -> list[frozenset[Moment]]:
+    """For each table the versions that a scan of it reads together: its own, and of those below it. Needs `in_transaction`.
+
+    What Pixeltable keeps of a table on this thread is taken for current by its version's number alone (0.7.21, `_get_tbl_version`): after a
+    revert and another change in another thread or process, a live table of that number has the columns of the reverted one.
+    """
+    found = [{(str(table_id), int(tv.version)): float(tv.created_at) for table_id, tv in _versions(table).items()} for table in tables]
+    known = {version: made for path in found for version, made in path.items()}
+    stored = {(table_id, version): made for table_id, version, made in stored_moments(known)}
+    if any(version not in stored or float(stored[version]) != made for version, made in known.items()):
+        raise _OutdatedError
+    return [frozenset((*version, stored[version]) for version in path) for path in found]
+
+
+def stored_moments(versions: Collection[tuple[Any, ...]]) -> frozenset[Moment]:
+    """Which versions of these tables and numbers there are, as `run_sql` sees them."""
+    ids, numbers = [version[0] for version in versions], [version[1] for version in versions]
+    statement = MOMENTS.format(ids=_IDS, versions="CAST(:versions AS bigint[])")
+    return frozenset((row[0], row[1], row[2]) for row in run_sql(statement, ids=ids, versions=numbers))
+
+
+def fingerprint(ids: Sequence[str]) -> frozenset[tuple[str, str]]:
+    """What changes with any change of some tables and directories, as `run_sql` sees them."""
+    return frozenset((row[0], row[1]) for row in run_sql(FINGERPRINT.format(ids=_IDS), ids=list(ids)))
+
+
+def directories(ids: Sequence[str]) -> list[str]:
+    """The ids of the directories above some tables, as `run_sql` sees them."""
+    return [row[0] for row in run_sql(DIRECTORIES.format(ids=_IDS), ids=list(ids))]
 
 
 def run_sql(statement: str, **parameters: Any) -> list[Any]:
-    """The rows of a query in this thread's transaction. Needs `in_transaction`."""
+    """The rows of a query in this thread's transaction, else in one of its own."""
+    if not get_runtime().in_xact:
+        return in_transaction(lambda: run_sql(statement, **parameters))
     return list(get_runtime().conn.execute(sql.text(statement), parameters))
+
+
+def _versions(table: Any) -> Mapping[Any, Any]:
+    """Pixeltable's `TableVersion` of a table and of each below it, by id."""
+    versions: Mapping[Any, Any] = table._tbl_path.tbl_versions()
+    return versions
 
 
 def _scanned(table: pxt.Table, names: Sequence[str]) -> tuple[Any, dict[str, Any], Sequence[Any]]:
@@ -274,6 +324,12 @@ def _error_property(column: Any, which: str) -> Any:
 def _row_id(columns: Sequence[Any]) -> Any:
     """The row id: the integer, or the numbers from the base to the component with dots between them."""
     return columns[0].expression if len(columns) == 1 else sql.func.concat_ws(".", *columns)
+
+
+def _media_column(table: pxt.Table, name: str) -> MediaColumn:
+    # A snapshot without columns of its own is no version of anything: its id alone says which rows it shows.
+    own = _versions(table).get(table._id)
+    return MediaColumn(table._id.hex, None if own is None else int(own.version), table[name].col.id)
 
 
 def _cell_source(name: str, kind: str, column: Any) -> CellSource:

@@ -12,11 +12,14 @@ MINIMUM, BELOW = (0, 7, 21), (0, 8)
 
 # module -> the names, dotted inside of it, that `plan` uses.
 _PARTS: dict[str, tuple[str, ...]] = {
-    "pixeltable": (
-        "Query._create_query_plan",
-        "Query._from_clause_tbl_versions",
-    ),
+    "pixeltable": ("Query._create_query_plan",),
     "pixeltable.catalog": ("retry_loop",),
+    "pixeltable.catalog.local_table": ("LocalTable._tbl_path",),
+    "pixeltable.catalog.table_path": ("TableVersionPath.tbl_versions",),
+    "pixeltable.catalog.table_version": (
+        "TableVersion.created_at",
+        "TableVersion.version",
+    ),
     "pixeltable.exec": (
         "CachePrefetchNode",
         "CellReconstructionNode",
@@ -24,7 +27,11 @@ _PARTS: dict[str, tuple[str, ...]] = {
     ),
     "pixeltable.exec.globals": ("INLINED_OBJECT_MD_KEY",),
     "pixeltable.exprs": ("ColumnRef",),
-    "pixeltable.runtime": ("get_runtime",),
+    "pixeltable.runtime": (
+        "Runtime.in_xact",
+        "get_runtime",
+        "reset_runtime",
+    ),
     "pixeltable.catalog.catalog": ("Catalog.get_table_by_id",),
     "pixeltable.catalog.schema_object": ("SchemaObject._path",),
     "pixeltable.store": ("StoreBase.rowid_columns",),
