@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pxt_flight.errors import error
@@ -13,6 +13,8 @@ from pxt_flight.errors import error
 # How a process is told the folder of its figures: the name is prometheus-client's.
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 Port = Annotated[int, Field(ge=0, le=65535)]
+# It stands in HTML and in front of paths: no query, no quotes, no slash at its end.
+BaseUrl = Annotated[str, AfterValidator(lambda url: url.rstrip("/")), Field(pattern=r"""^https?://[^\s?#"'<>\\]+$""")]
 
 
 class Settings(BaseSettings):
@@ -23,7 +25,7 @@ class Settings(BaseSettings):
         host: the address to listen on; loopback unless told otherwise.
         flight_port: port of Arrow Flight; 0 takes a free one.
         http_port: port of HTTP; 0 takes a free one.
-        public_url: the URL under which clients reach the HTTP port, where it differs.
+        public_url: the URL under which clients reach the HTTP port, where it differs; URLs of media begin with it.
         engine_threads: threads that plan with Pixeltable; its own pool is 15 connections, for these and for `pixeltable_streams`.
         pixeltable_streams: queries at once that only Pixeltable can compute, each with a thread of its own.
         max_queries: queries that Postgres answers at once.
@@ -43,7 +45,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     flight_port: Port = 8815
     http_port: Port = 8000
-    public_url: str | None = None
+    public_url: BaseUrl | None = None
     # One connection is left for the catalog, one for chance.
     engine_threads: Annotated[int, Field(ge=1, le=8)] = 4
     pixeltable_streams: Annotated[int, Field(ge=1, le=5)] = 4

@@ -43,7 +43,7 @@ class Database:
         Args:
             query: PostgreSQL's SELECT; placeholders are `$1` or `?`.
             parameters: the values of the placeholders, in order.
-            media: how images are sent: `thumbnail:N` (default, N = 256 pixels) or `bytes`.
+            media: how media values are sent: `url` (default; links that are good for 15 minutes), `thumbnail:N` (JPEG) or `bytes`.
 
         Raises:
             PxtFlightError: what the server says, with its code and hint.
@@ -151,7 +151,7 @@ def scan_pxt(
         name: the table, `films` or `dir.films`.
         db: the connection; default one that `connect()` finds by itself, open as long as the frame is in use.
         version: as in `Table.scan_polars`, like the rest.
-        media: how images are sent.
+        media: how media values are sent, as in `Table.scan`.
         on_transfer: called after each read.
 
     Raises:

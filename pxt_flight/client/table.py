@@ -47,7 +47,7 @@ class Table:
             order_by: SQL sort keys, `score desc, id`.
             limit: at most so many rows.
             version: read the table as of this version; default the live one.
-            media: how images are sent: `thumbnail:N` (default, N = 256 pixels) or `bytes`.
+            media: how media values are sent: `url` (default; links that are good for 15 minutes), `thumbnail:N` (JPEG) or `bytes`.
 
         Raises:
             PxtFlightError: what the server says, with its code and hint.
@@ -72,7 +72,7 @@ class Table:
 
         Args:
             version: read the table as of this version, each time; default the live one, as it is at each `collect`.
-            media: how images are sent: `thumbnail:N` (default, N = 256 pixels) or `bytes`.
+            media: how media values are sent: `url` (default; links that are good for 15 minutes), `thumbnail:N` (JPEG) or `bytes`.
             on_transfer: called after each read with what came over the wire for it.
 
         Raises:

@@ -42,7 +42,7 @@ class Request:
 
     sql: str
     parameters: tuple[Any, ...] = ()
-    media: str = "thumbnail:256"
+    media: str = "url"
     directory: str = ""
     row_ids: tuple[int, int] | None = None
 

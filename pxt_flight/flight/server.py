@@ -26,6 +26,7 @@ from pxt_flight.flight.streams import RunningStreams, how_read
 from pxt_flight.flight.tickets import Statement, TicketOffice, is_ticket
 from pxt_flight.operations import queries
 from pxt_flight.operations.call import Call
+from pxt_flight.operations.links import MediaLinks
 from pxt_flight.public_api import Operation, operations
 
 _BODIES_OF_BYTES = frozenset({"query"})
@@ -40,15 +41,17 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         catalog: describes the store's tables; closed with the server.
         keys: who may come in.
         signer: signs tickets and sessions.
+        links: makes the URLs of media.
 
     Raises:
         OSError: the port is taken.
     """
 
-    def __init__(self, location: str, *, engine: Engine, catalog: Catalog, keys: KeyRing, signer: Signer) -> None:
+    def __init__(self, location: str, *, engine: Engine, catalog: Catalog, keys: KeyRing, signer: Signer, links: MediaLinks) -> None:
         # Before it listens: a call may come at once.
         self._engine = engine
         self._catalog = catalog
+        self._links = links
         self._office = TicketOffice(signer)
         self._cookies = SessionOffice(signer)
         self._metadata = Metadata(catalog)
@@ -159,7 +162,7 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         said = context.get_middleware(MIDDLEWARE)
         assert isinstance(said, CallerMiddleware)
         session = self._cookies.read(said.principal, said.session)
-        return Caller(Call(said.principal, self._engine), said.media, session.directory, said.partitions)
+        return Caller(Call(said.principal, self._engine, self._links), said.media, session.directory, said.partitions)
 
     def _sent(
         self, context: fl.ServerCallContext, caller: Caller, ticket: bytes, statement: Statement, pins: Sequence[Pin] | None

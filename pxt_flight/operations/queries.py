@@ -32,7 +32,7 @@ def query(
     call: Call,
     sql: str,
     parameters: list[Parameter] | None = None,
-    media: str = "thumbnail:256",
+    media: str = "url",
     partitions: int | None = None,  # noqa: ARG001  # a stream is one
 ) -> Stream:
     """Run one SELECT and stream its rows as Arrow record batches.
@@ -41,7 +41,8 @@ def query(
         call: who asks.
         sql: PostgreSQL's SELECT with joins, WITH, windows, set operations and subqueries; placeholders `$1` or `?`.
         parameters: the values of the placeholders, in order.
-        media: how images are sent: `thumbnail:N` (JPEG of at most N pixels) or `bytes` (the stored file; any media type).
+        media: how media values are sent: `url` (a link to the stored file, good for 15 minutes), `thumbnail:N` (a JPEG of at most
+            N pixels) or `bytes` (the stored file).
         partitions: of a FlightInfo: at most so many tickets, 1 to 64, for parts of a scan that are read side by side; default 1.
     """
     return read_query(call, Request(sql, tuple(parameters or ()), media))
@@ -86,7 +87,7 @@ def partition_query(call: Call, request: Request, plan: Plan, count: int) -> lis
 def read_query(call: Call, request: Request, pins: Sequence[Pin] | None = None, on_open: OnOpen | None = None) -> Stream:
     """The rows of a query as of what `plan_query` found; default the live one. `on_open` as in `Engine.stream`."""
     _require_tables(call, request)
-    return call.engine.stream(request, pins, on_open=on_open)
+    return call.engine.stream(request, pins, on_open=on_open, url_of=call.links.url_of(call.principal))
 
 
 def _require_tables(call: Call, request: Request) -> None:

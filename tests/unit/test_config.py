@@ -76,6 +76,19 @@ def test_values_out_of_range(tmp_path, name, value):
         Settings(home=tmp_path, **{name: value})
 
 
+@pytest.mark.parametrize(("given", "kept"), [("https://x.org/", "https://x.org"), ("http://[::1]:80/a/b//", "http://[::1]:80/a/b")])
+def test_a_public_url_has_no_slash_at_its_end(tmp_path, given, kept):
+    assert Settings(home=tmp_path, public_url=given).public_url == kept
+
+
+@pytest.mark.parametrize(
+    "url", ["", "x.org", "ftp://x.org", "https://", "javascript:alert(1)", 'https://x"onload=', "https://x?q", "https://x y", "https://x#y"]
+)
+def test_a_public_url_that_is_none(tmp_path, url):
+    with pytest.raises(ValidationError, match="public_url"):
+        Settings(home=tmp_path, public_url=url)
+
+
 def test_settings_do_not_change(tmp_path):
     with pytest.raises(ValidationError, match="frozen"):
         Settings(home=tmp_path).home = Path("/other")

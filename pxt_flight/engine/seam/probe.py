@@ -2,6 +2,8 @@
 
 import importlib
 import importlib.metadata
+import os
+import warnings
 
 from pxt_flight.errors import error
 
@@ -59,6 +61,18 @@ def check_version(version: str | None = None) -> None:
             f"Pixeltable {version} is not supported.",
             hint="Install a supported one: pip install 'pixeltable>=0.7.21,<0.8'.",
         )
+
+
+def prepare_import() -> None:
+    """Have Pixeltable imported quietly; call it before the engine is imported, for an unknown Pixeltable may fail in any way at that.
+
+    Raises:
+        ConnectError: `pixeltable_unsupported`.
+    """
+    check_version()
+    os.environ.setdefault("PIXELTABLE_VERBOSITY", "0")
+    # Of a library of Pixeltable's, at each import; nothing to a user of ours.
+    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
 
 
 def missing_parts() -> list[str]:
