@@ -85,7 +85,7 @@ class MediaColumn(NamedTuple):
     Attributes:
         table_id: of the table or view that the statement names, as hex.
         version: of that table; None where it has no versions.
-        column_id: Pixeltable's number of the column; a new name does not change it.
+        column_id: a number of the column, below 2**32; a new name does not change it.
     """
 
     table_id: str

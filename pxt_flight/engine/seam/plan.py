@@ -216,7 +216,7 @@ def compile_lookup(column: MediaColumn) -> Lookup | None:
     table, live = (catalog.get_table_by_id(UUID(column.table_id), version) for version in (column.version, None))
     if table is None or live is None:
         return None
-    name = next((name for name in table.columns() if table[name].col.id == column.column_id), None)
+    name = next((name for name in table.columns() if _column_number(table, name) == column.column_id), None)
     kind = None if name is None else parse_type(str(table[name].col.col_type)).name
     if name is None or kind not in MEDIA_TYPES:
         return None
@@ -336,7 +336,14 @@ def _row_id(columns: Sequence[Any]) -> Any:
 def _media_column(table: pxt.Table, name: str) -> MediaColumn:
     # A snapshot without columns of its own is no version of anything: its id alone says which rows it shows.
     own = _versions(table).get(table._id)
-    return MediaColumn(table._id.hex, None if own is None else int(own.version), table[name].col.id)
+    return MediaColumn(table._id.hex, None if own is None else int(own.version), _column_number(table, name))
+
+
+def _column_number(table: pxt.Table, name: str) -> int:
+    """A number that no other column of the table has: Pixeltable counts anew in each view, so its place in the chain is part of it."""
+    column = table[name].col.qid
+    chain = list(_versions(table))  # from the view down; the base is 1, however many views come to stand on it
+    return int(column.col_id) << 8 | len(chain) - chain.index(column.tbl_id)
 
 
 def _cell_source(name: str, kind: str, column: Any) -> CellSource:

@@ -14,6 +14,7 @@ MINIMUM, BELOW = (0, 7, 21), (0, 8)
 _PARTS: dict[str, tuple[str, ...]] = {
     "pixeltable": ("Query._create_query_plan",),
     "pixeltable.catalog": ("retry_loop",),
+    "pixeltable.catalog.column": ("Column.qid",),
     "pixeltable.catalog.local_table": ("LocalTable._tbl_path",),
     "pixeltable.catalog.table_path": ("TableVersionPath.tbl_versions",),
     "pixeltable.catalog.table_version": (
