@@ -131,7 +131,7 @@ def _offsets(column: pa.Array) -> tuple[Any, Any, memoryview]:
     _, offsets, data = column.buffers()
     width = np.int64 if pa.types.is_large_binary(column.type) else np.int32
     bounds = np.frombuffer(offsets, width)[column.offset : column.offset + len(column) + 1].tolist() if offsets is not None else [0]
-    return bounds[:-1], bounds[1:], memoryview(data if data is not None else b"")
+    return bounds[:-1], bounds[1:], memoryview(data if data is not None else b"").cast("B")
 
 
 def _read_reference(reference: bytes) -> tuple[int, int, tuple[int, ...]]:

@@ -12,7 +12,7 @@ import pyarrow.flight as fl
 import pytest
 
 import pxt_flight as pf
-from pxt_flight.access.grants import Signer
+from pxt_flight.access.grants import MediaGrants, Signer
 from pxt_flight.access.keys import KeyRing, key_hash, make_key
 from pxt_flight.access.principals import Principal
 from pxt_flight.errors import PxtFlightError
@@ -34,6 +34,7 @@ def small_server(new_engine, tmp_path):
     from pxt_flight.engine.bounds import Capacity
     from pxt_flight.engine.catalog import Catalog
     from pxt_flight.flight.server import FlightServer
+    from pxt_flight.operations.links import MediaLinks
 
     with contextlib.ExitStack() as stack:
 
@@ -42,8 +43,9 @@ def small_server(new_engine, tmp_path):
             engine = new_engine(capacity=Capacity(**few | capacity))
             pepper, key = secrets.token_bytes(32), make_key()
             keys = {key_hash(pepper, key): Principal(key, "test", frozenset(["read"]), ("*",))}
-            ring, signer = KeyRing(pepper, keys), Signer(secrets.token_bytes(32))
-            server = FlightServer("grpc://127.0.0.1:0", engine=engine, catalog=Catalog(engine.store.uri), keys=ring, signer=signer)
+            ring, secret = KeyRing(pepper, keys), secrets.token_bytes(32)
+            catalog, links = Catalog(engine.store.uri), MediaLinks(MediaGrants(secret), lambda: "http://nowhere")
+            server = FlightServer("grpc://127.0.0.1:0", engine=engine, catalog=catalog, keys=ring, signer=Signer(secret), links=links)
             stack.callback(server.drain, 5)
             return lambda: stack.enter_context(pf.connect(f"grpc://127.0.0.1:{server.port}", key=key))
 
