@@ -3,8 +3,7 @@
 import logging
 import os
 import re
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -12,21 +11,23 @@ from types import ModuleType
 from typing import TypeVar
 
 import pixeltable as pxt
+import pyarrow as pa
 from pixeltable import exceptions as pxt_errors
 
 from pxt_flight.engine import catalog, media, sql
 from pxt_flight.engine.cells import new_run
 from pxt_flight.engine.explanation import Explanation, explain_cursor, explain_sql
-from pxt_flight.engine.handoff import produced_by
+from pxt_flight.engine.handoff import Stop, produced_by
 from pxt_flight.engine.limits import Limits, limited
 from pxt_flight.engine.literals import kind_of, literal
 from pxt_flight.engine.planner import Planner, SqlPlan
-from pxt_flight.engine.scan import OnOpen, Pin, Request, Stream, Tier
+from pxt_flight.engine.scan import OnOpen, Pin, Request, Stream, Tier, UrlOf
 from pxt_flight.engine.seam import probe
 from pxt_flight.engine.seam.store import libpq_uri
 from pxt_flight.engine.store import Store
 from pxt_flight.engine.tier_copy import CopyReader
 from pxt_flight.engine.tier_cursor import CursorPlan, cursor_batches, plan_cursor
+from pxt_flight.engine.tier_exec import exec_batches
 from pxt_flight.engine.tier_psycopg import OwnLogin
 from pxt_flight.errors import CODES, PxtFlightError, error
 from pxt_flight.trace import describe
@@ -35,6 +36,7 @@ T = TypeVar("T")
 Plan = SqlPlan | CursorPlan
 log = logging.getLogger(__name__)
 _PATH_LIKE = re.compile(r"/\w|\\\w|://")
+_OF_PIXELTABLE = ("exec", "cursor")  # the tiers in which Pixeltable runs the query itself
 _PLANS_KEPT = 256
 _ATTEMPTS = 3  # of opening a plan that writes overtake; the second stands still already
 
@@ -53,7 +55,7 @@ class Engine:
     def __init__(self, *, threads: int = 4, limits: Limits | None = None) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="engine")
         self._limits = limits or Limits()
-        self._seam, self.slow_because = _load_seam()
+        self._seam, self._executor, self.slow_because = _load_seam()
         self._planned: dict[tuple[object, ...], SqlPlan] = {}
         self.store = Store(libpq_uri())
         self._reader: CopyReader | OwnLogin | None = None
@@ -64,7 +66,7 @@ class Engine:
     @property
     def tier(self) -> Tier:
         """The tier of what Postgres can answer."""
-        return "cursor" if self._reader is None else self._reader.tier
+        return self._reader.tier if self._reader is not None else "exec" if self._executor is not None else "cursor"
 
     def read_as(self, reader: str | None) -> None:
         """Run statements in Postgres from now on.
@@ -93,7 +95,7 @@ class Engine:
         if self._reader is not None:
             self._reader.close()
         self._planned.clear()
-        self._seam, self._planner, self._reader, self.slow_because = None, None, None, reason
+        self._seam, self._executor, self._planner, self._reader, self.slow_because = None, None, None, None, reason
 
     def list_tables(self, directory: str = "", *, recursive: bool = True) -> list[str]:
         """See `catalog.list_tables`."""
@@ -122,7 +124,13 @@ class Engine:
         return self._run(lambda: self._plan(request, {}))
 
     def stream(
-        self, request: Request, pins: Sequence[Pin] | None = None, *, tier: Tier | None = None, on_open: OnOpen | None = None
+        self,
+        request: Request,
+        pins: Sequence[Pin] | None = None,
+        *,
+        tier: Tier | None = None,
+        on_open: OnOpen | None = None,
+        url_of: UrlOf | None = None,
     ) -> Stream:
         """Start reading a request as of the versions of its tables.
 
@@ -131,15 +139,16 @@ class Engine:
             pins: what `plan` found; default the live tables, for whoever needs no plan before.
             tier: insist on a tier, for tests; default the fastest that is right.
             on_open: told how to stop the statement before it begins to run.
+            url_of: what the URLs of media cells begin with, for `media=url`.
 
         Raises:
             PxtFlightError: the request is at fault, or a table or version is gone.
         """
-        known = self._planned.get(_key(request)) if tier != "cursor" else None
+        known = self._planned.get(_key(request)) if tier not in _OF_PIXELTABLE else None
         stream = None
         if known is not None and pins in (None, known.pins):
             stream = self._open_sql(known, request, on_open, is_pinned=False)
-        return limited(stream or self._run(lambda: self._open(request, pins, tier, on_open)), self._limits)
+        return limited(stream or self._run(lambda: self._open(request, pins, tier, on_open, url_of)), self._limits)
 
     def explain(self, request: Request) -> Explanation:
         """How a request is read, and why so.
@@ -165,7 +174,7 @@ class Engine:
         statement = _resolved(request)
         mode = media.media_mode(request.media)
         why = self.slow_because or "the caller asked for it"
-        if self._planner is not None and tier != "cursor":
+        if self._planner is not None and tier not in _OF_PIXELTABLE:
             try:
                 plan = self._planner.plan(statement, request.parameters, mode, versions)
             except probe.NotSqlError as found:
@@ -175,17 +184,22 @@ class Engine:
                 may_move = bool(request.directory) and any("/" not in path for path in statement.tables)
                 return plan if versions or may_move else self._remember(request, plan)
         with sql.positions(request.sql):
-            return plan_cursor(statement, request, mode, versions, seam=self._seam, why=why)
+            executor = self._executor if tier != "cursor" else None
+            return plan_cursor(statement, request, mode, versions, seam=self._seam, executor=executor, why=why)
 
-    def _open(self, request: Request, pins: Sequence[Pin] | None, tier: Tier | None, on_open: OnOpen | None) -> Stream:
+    def _open(
+        self, request: Request, pins: Sequence[Pin] | None, tier: Tier | None, on_open: OnOpen | None, url_of: UrlOf | None
+    ) -> Stream:
         live = self._plan(request, {}, tier)
         if pins is not None:
             _check_identity(live.pins, pins)
         versions = {pin.path: pin.version for pin in pins or ()} if pins not in (None, live.pins) else {}
+        if versions and isinstance(live, CursorPlan) and live.selection.needs_index:
+            raise error("ticket_stale", "The table was changed, and an index holds its newest rows only.", hint="Run the query again.")
         for _ in range(_ATTEMPTS):
             plan = self._plan(request, versions, tier) if versions else live
             if isinstance(plan, CursorPlan):
-                return self._open_cursor(plan, request, tier)
+                return self._open_cursor(plan, request, tier, on_open, url_of)
             stream = self._open_sql(plan, request, on_open, is_pinned=bool(versions))
             if stream is not None:
                 return stream
@@ -194,17 +208,24 @@ class Engine:
             live = self._plan(request, {}, tier)
         raise error("ticket_stale", "The table was changed while the query began.", hint="Run the query again.")
 
-    def _open_cursor(self, plan: CursorPlan, request: Request, tier: Tier | None) -> Stream:
-        if tier not in (None, "cursor"):
+    def _open_cursor(self, plan: CursorPlan, request: Request, tier: Tier | None, on_open: OnOpen | None, url_of: UrlOf | None) -> Stream:
+        if tier not in (None, plan.tier):
             raise error("INTERNAL_ERROR", f"The query is not known to the tier {tier}.")
-        # cursor() opens its transaction by itself: only a pinned table is sure to be the ticket's version then.
-        if plan.pins:
+        # It opens its transaction by itself: only a pinned table is sure to be the ticket's version then, but it has no index.
+        if plan.pins and not plan.selection.needs_index:
             pinned = self._plan(request, {pin.path: pin.version for pin in plan.pins}, tier)
             assert isinstance(pinned, CursorPlan)
             plan = pinned
-        stopped = threading.Event()
-        batches = produced_by(self._threads, lambda: cursor_batches(plan), stopped, translate=_translated)
-        return Stream(plan.schema, batches, "cursor", cancel=stopped.set, close=stopped.set)
+        stopped = Stop(on_open)
+        executor = self._executor
+
+        def make() -> Generator[pa.RecordBatch, None, None]:
+            if executor is None or plan.tier == "cursor":
+                return cursor_batches(plan)
+            return exec_batches(plan, executor, seconds=self._limits.seconds, on_open=stopped.begin, url_of=url_of)
+
+        batches = produced_by(self._threads, make, stopped.event, translate=_translated)
+        return Stream(plan.schema, batches, plan.tier, cancel=stopped, close=stopped)
 
     def _open_sql(self, plan: SqlPlan, request: Request, on_open: OnOpen | None, *, is_pinned: bool) -> Stream | None:
         assert self._reader is not None
@@ -267,14 +288,15 @@ def _check_identity(live: Sequence[Pin], pins: Sequence[Pin]) -> None:
         raise error("ticket_stale", "The table was dropped, and another has its name.", hint="Run the query again.")
 
 
-def _load_seam() -> tuple[ModuleType | None, str | None]:
+def _load_seam() -> tuple[ModuleType | None, ModuleType | None, str | None]:
+    """`seam.plan` and `seam.batches`, or why there are none."""
     missing = probe.missing_parts()
     if missing:
-        return None, f"this Pixeltable lacks {', '.join(missing)}"
+        return None, None, f"this Pixeltable lacks {', '.join(missing)}"
     # Imported here only: where parts are missing, the import itself would fail.
-    from pxt_flight.engine.seam import plan
+    from pxt_flight.engine.seam import batches, plan
 
-    return plan, None
+    return plan, batches, None
 
 
 def _translated(fault: BaseException) -> BaseException:

@@ -15,6 +15,36 @@ Item: TypeAlias = "pa.RecordBatch | BaseException | None"  # a batch, a fault, t
 _AHEAD = 2
 
 
+class Stop:
+    """Stops what a thread makes, from any thread: at the next batch, and the statement that it waits for at once.
+
+    Args:
+        on_open: told how to stop the statement, before it runs.
+    """
+
+    def __init__(self, on_open: Callable[[Callable[[], None]], None] | None = None) -> None:
+        self.event = threading.Event()
+        self._on_open = on_open
+        self._cancel: Callable[[], None] | None = None
+        self._lock = threading.Lock()
+
+    def begin(self, cancel: Callable[[], None]) -> None:
+        """Say what stops the statement that now begins; it is called at once if all was stopped before."""
+        with self._lock:
+            self._cancel = cancel
+        if self._on_open is not None:
+            self._on_open(self)
+        if self.event.is_set():
+            cancel()
+
+    def __call__(self) -> None:
+        self.event.set()
+        with self._lock:
+            cancel = self._cancel
+        if cancel is not None:
+            cancel()
+
+
 def produced_by(
     threads: Executor,
     make: Callable[[], Generator[pa.RecordBatch, None, None]],

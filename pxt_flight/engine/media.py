@@ -27,17 +27,22 @@ CHUNK_ROWS = 64  # thumbnails in one batch: about 700 KB at 256 pixels
 JPEG_QUALITY = 80
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-_MODE = re.compile(r"bytes|thumbnail:(?P<size>[0-9]{1,4})")
+_MODE = re.compile(r"url|bytes|thumbnail:(?P<size>[0-9]{1,4})")
 # Decoding releases the GIL; more threads than cores gain nothing.
 _decoders = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1), thread_name_prefix="thumbnail")
 
 
 @dataclass(frozen=True)
 class MediaMode:
-    """How media cells are sent: `bytes`, or `thumbnail:N`, a JPEG of at most N pixels on its long side."""
+    """How media cells are sent: `url`, `bytes`, or `thumbnail:N`, a JPEG of at most N pixels on its long side."""
 
     name: str
     thumbnail: int | None
+
+    @property
+    def is_url(self) -> bool:
+        """Whether a cell is its URL."""
+        return self.name == "url"
 
 
 def media_mode(name: str) -> MediaMode:
@@ -52,7 +57,7 @@ def media_mode(name: str) -> MediaMode:
         raise error(
             "INVALID_ARGUMENT",
             f"There is no media mode {name[:40]!r}.",
-            hint=f"media is bytes, or thumbnail:N with N from 16 to {MAX_THUMBNAIL} pixels.",
+            hint=f"media is url, bytes, or thumbnail:N with N from 16 to {MAX_THUMBNAIL} pixels.",
         )
     return MediaMode(name, size)
 
@@ -160,16 +165,20 @@ def _thumbnail(reference: str | None, *, size: int, column: str) -> bytes | None
                 raise _unreadable(column, f"has more than {MAX_PIXELS // 1_000_000} million pixels")
             # JPEG decodes at 1/2, 1/4 or 1/8 by itself: a third of the time of a full decode.
             image.draft("RGB", (size, size))
-            upright = ImageOps.exif_transpose(image)
-            flat = _flatten(upright)
-            flat.thumbnail((size, size), Image.Resampling.BILINEAR, reducing_gap=1.1)
-            out = io.BytesIO()
-            flat.save(out, "JPEG", quality=JPEG_QUALITY)
-            return out.getvalue()
+            return thumbnail_of(ImageOps.exif_transpose(image), size)
     except FileNotFoundError:
         raise _unreadable(column, "is gone") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _unreadable(column, "cannot be decoded") from None
+
+
+def thumbnail_of(image: Image.Image, size: int) -> bytes:
+    """A JPEG of a picture that is decoded already, at most `size` pixels on its long side. The picture may be changed."""
+    flat = _flatten(image)
+    flat.thumbnail((size, size), Image.Resampling.BILINEAR, reducing_gap=1.1)
+    out = io.BytesIO()
+    flat.save(out, "JPEG", quality=JPEG_QUALITY)
+    return out.getvalue()
 
 
 def _flatten(image: Image.Image) -> Image.Image:

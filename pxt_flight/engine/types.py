@@ -58,7 +58,7 @@ def arrow_field(name: str, column: ColumnType, *, media: str, nullable: bool) ->
     """
     metadata = {"pxt:type": column.name}
     if column.is_media:
-        return pa.field(name, pa.binary(), nullable, metadata | {"pxt:media": media})
+        return pa.field(name, pa.utf8() if media == "url" else pa.binary(), nullable, metadata | {"pxt:media": media})
     if column.name not in ARROW_TYPES:
         raise error(
             "type_unsupported",

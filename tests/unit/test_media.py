@@ -36,7 +36,6 @@ def test_modes(name, size):
     "name",
     [
         "",
-        "url",
         "Bytes",
         "bytes ",
         "thumbnail",
