@@ -15,12 +15,14 @@ import psutil
 import pyarrow.parquet as pq
 
 import pxt_flight as pf
-from benchmarks import answers, client_memory, contenders, dataset, latency, memory, report, tables
+from benchmarks import answers, client_memory, contenders, dataset, latency, memory, photographs, report, tables
 from benchmarks.contenders import ADBC, FLIGHT, LOCAL, LOCAL_PANDAS, PROXY, RAW, ROUTER, Connections, Contender
 from benchmarks.gates import Gate
+from benchmarks.photographs import SIZE
 from benchmarks.report import Part
 from benchmarks.rivals import SLOW, Rivals
 from benchmarks.rounds import NotRunError, Outcome, interleave
+from pxt_flight.config import Settings
 from pxt_flight.engine.seam.store import libpq_uri
 from pxt_flight.registration import Server
 
@@ -32,6 +34,8 @@ _INSERTED_ROWS = 100_000  # at most; more would take Pixeltable a minute
 _STREAM_MIB = 64
 _FLIGHT_FASTER, _ADBC_FASTER, _OF_THE_RAW_LIMIT, _POINT_MS = 25.0, 20.0, 2.0, 15.0
 _SMOKE_KEYS, _KEYS = 5, 200
+_SMOKE_PHOTOGRAPHS, _PHOTOGRAPHS = 50, 1000
+_MADE_PER_CORE, _KEPT_PER_S, _PHOTOGRAPHS_MIB = 300, 5000, 128
 _TOO_SLOW = "it takes minutes at so many rows; one run of local collect() is under `client`"
 
 
@@ -67,7 +71,7 @@ class Suite:
         """
         _tell("tables are filled, rivals start")
         pxt.init()
-        home, measures_reading = Path(os.environ["PIXELTABLE_HOME"]), bool(set(wanted) - {"memory", "client"})
+        home, measures_reading = Path(os.environ["PIXELTABLE_HOME"]), bool({"read", "latency"} & set(wanted))
         # The pool ends first: what starts in it is then still stopped.
         with contextlib.ExitStack() as opened, ThreadPoolExecutor() as pool:
             rivals = Rivals(home, pool, opened)
@@ -75,6 +79,8 @@ class Suite:
             # Memory first: its idle is then that of a server which has not yet grown by anything else.
             if "memory" in wanted:
                 self._memory()
+            if "thumbnails" in wanted:
+                self._thumbnails(home)
             if measures_reading:
                 rivals.start_roapi({tables.named(rows): self._export(home, rows) for rows in found})
                 connections = opened.enter_context(contenders.connected(self.server))
@@ -183,6 +189,25 @@ class Suite:
         table = found[_STREAM_ROWS]
         first = latency.first_batch(table, tables.named(_STREAM_ROWS), connections, rivals.roapi, rounds=self.rounds)
         self.parts["first_batch"] = Part(f"The first batch of {_STREAM_ROWS:,} rows", report.latency_lines(first), roapi | first.not_run)
+
+    def _thumbnails(self, home: Path) -> None:
+        count = _SMOKE_PHOTOGRAPHS if self.smoke else _PHOTOGRAPHS
+        _tell(f"thumbnails of {count:,} photographs")
+        name, pid = "bench_photographs", self.server.planes["flight"].pid
+        photographs.fill(name, home / "photographs", count)
+        kept = Settings(home=home).thumbnail_dir
+        with pf.connect(self.server.flight_uri, key=self.server.key) as db:
+            photographs.read(db, name, count, pid)  # loads the decoders
+            made = photographs.line("made", [photographs.read(db, name, count, pid, forget=kept) for _ in range(self.rounds)], count)
+            again = photographs.line("kept", [photographs.read(db, name, count, pid) for _ in range(self.rounds)], count)
+        self.parts["thumbnails"] = Part(f"Thumbnails of {count:,} photographs of {SIZE[0]}x{SIZE[1]}, 100 KB", [made, again])
+        unjudged = "only a smoke" if self.smoke else ""
+        what = f"thumbnails of {count:,} photographs"
+        self.gates += [
+            Gate(f"{what}, made: a second of one core", made["per_s_of_one_core"], _MADE_PER_CORE, at_least=True, unjudged=unjudged),
+            Gate(f"{what}, kept: a second", again["per_s"], _KEPT_PER_S, at_least=True, unjudged=unjudged),
+            Gate(f"{what}, made: MiB of the data plane over idle", made["growth_mib"], _PHOTOGRAPHS_MIB),
+        ]
 
     def _client(self) -> None:
         _tell("clients' memory")

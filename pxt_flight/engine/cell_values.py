@@ -11,10 +11,8 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
+from pxt_flight.engine.types import ENCODING, NPY
 from pxt_flight.errors import error
-
-ENCODING = b"pxt:encoding"
-"""In the metadata of a `binary` field: how its bytes are to be read."""
 
 _JPEG_QUALITY = 90
 _JPEG_MODES = frozenset({"RGB", "L"})
@@ -36,7 +34,7 @@ def to_arrow(values: Sequence[Any], field: pa.Field) -> pa.Array:
     try:
         if metadata.get(b"pxt:type") == b"Json":
             return pa.array([None if value is None else json_text(value, field.name) for value in values], field.type)
-        if metadata.get(ENCODING) == b"npy":
+        if metadata.get(ENCODING) == NPY:
             return pa.array([None if value is None else _npy(value) for value in values], field.type)
         return _array(list(values), field.type)
     except (pa.ArrowInvalid, OverflowError):

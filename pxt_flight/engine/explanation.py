@@ -52,7 +52,7 @@ def explain_cursor(plan: CursorPlan) -> Explanation:
 
 
 def _tables(plan: SqlPlan | CursorPlan) -> list[dict[str, str | int]]:
-    return [{"path": pin.path, "version": pin.version} for pin in plan.pins]
+    return [{"path": pin.path, "version": pin.version} for pin in plan.pins if pin.version is not None]
 
 
 def _named(line: str, plan: SqlPlan) -> str:

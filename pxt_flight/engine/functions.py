@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from pxt_flight.engine.constants import Constant
 from pxt_flight.engine.grammar import PIXELTABLE_FUNCTIONS, position
-from pxt_flight.engine.media import MAX_PIXELS
+from pxt_flight.engine.thumbnails.bounds import MAX_PIXELS
 from pxt_flight.engine.types import parse_type
 from pxt_flight.errors import CODES, PxtFlightError, error
 

@@ -11,11 +11,12 @@ By the fastest tier that is known to be right for a request:
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import pyarrow as pa
 
 from pxt_flight.engine import media
+from pxt_flight.engine.types import MediaColumn
 
 # ADBC's client refuses messages above 16 MiB, tonic's above 4; 1K-row batches cost 1.5 times the plateau from 16K on.
 TARGET_BYTES = 2 << 20
@@ -35,34 +36,37 @@ class Request:
         parameters: values for `$1`, `$2`, ...
         media: `url`, `bytes` or `thumbnail:N`.
         directory: path of the directory in which a table's name of one part is looked up first.
+        row_ids: only the rows whose first row id is between these two, both included, of a scan that `partitions.is_scan` knows; default
+            all rows.
     """
 
     sql: str
     parameters: tuple[Any, ...] = ()
-    media: str = "thumbnail:256"
+    media: str = "url"
     directory: str = ""
+    row_ids: tuple[int, int] | None = None
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """What is bound to the statement."""
+        return self.parameters + (self.row_ids or ())
 
 
 class Pin(NamedTuple):
-    """What a ticket reads of a table: a version, and which table that was, for names may be given anew."""
-
-    path: str
-    version: int
-    table_id: str
-
-
-class MediaColumn(NamedTuple):
-    """A media column as a grant names it.
+    """What a ticket reads of a table.
 
     Attributes:
-        table_id: of the table or view that the statement names, as hex.
-        version: of that table; None where it has no versions.
-        column_id: Pixeltable's number of the column; a new name does not change it.
+        path: its name in the statement.
+        version: the one to read; None where the name says it (`films:3`, a snapshot), or the table has no versions.
+        table_id: as hex, for names may be given anew.
+        stamp: differs where these are other rows, though table and version have the same numbers: of when that version of the table was
+            made, and those that it reads of the tables below it.
     """
 
-    table_id: str
+    path: str
     version: int | None
-    column_id: int
+    table_id: str
+    stamp: str
 
 
 UrlOf = Callable[[MediaColumn], str]
@@ -91,9 +95,17 @@ def sliced(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         yield from sliced(batch.slice(start, rows))
 
 
-def finished(
-    schema: pa.Schema, columns: Sequence[pa.Array], rows: int, mode: media.MediaMode, paths: Callable[[pa.Array], list[str | None]]
-) -> Iterator[pa.RecordBatch]:
+class Cells(Protocol):
+    """The media cells of a stream, as references of its tier."""
+
+    def paths(self, cells: pa.Array) -> Sequence[str | media.StoredFile | None]:
+        """The stored paths of references; NULL is None."""
+
+    def urls(self, cells: pa.Array) -> pa.Array:
+        """The URLs of references, as `utf8`."""
+
+
+def finished(schema: pa.Schema, columns: Sequence[pa.Array], rows: int, mode: media.MediaMode, cells: Cells) -> Iterator[pa.RecordBatch]:
     """Columns of the store as the batches that go out.
 
     Args:
@@ -101,7 +113,7 @@ def finished(
         columns: the values, media cells as references.
         rows: how many.
         mode: how media values are sent.
-        paths: from references to the stored paths.
+        cells: what the references stand for.
     """
     places = [i for i, field in enumerate(schema) if b"pxt:media" in (field.metadata or {})]
     if not places or not rows:
@@ -110,7 +122,11 @@ def finished(
         ]
         yield from sliced(pa.RecordBatch.from_arrays(emptied, schema=schema))
         return
-    references = {i: paths(columns[i]) for i in places}
+    if mode.is_url:
+        values = [cells.urls(column) if i in places else column for i, column in enumerate(columns)]
+        yield from sliced(pa.RecordBatch.from_arrays(values, schema=schema))
+        return
+    references = {i: media.stored_files(cells.paths(columns[i]), schema.field(i)) for i in places}
     for start, length in media.chunks(list(references.values()), mode):
         part = [column.slice(start, length) for column in columns]
         for i in places:

@@ -3,20 +3,23 @@
 What is planned here runs in the tier `exec` too, where the executor is known.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from types import ModuleType
+from typing import Any
 
 import pyarrow as pa
 
 from pxt_flight.engine import media
+from pxt_flight.engine.bindings import Held, hold
 from pxt_flight.engine.catalog import get_table
 from pxt_flight.engine.cell_values import to_arrow
-from pxt_flight.engine.scan import MediaColumn, Pin, Request, Tier, finished
+from pxt_flight.engine.scan import Pin, Request, Tier, finished
 from pxt_flight.engine.selection import MediaOf, Output, Selection, select
 from pxt_flight.engine.sql import Statement
-from pxt_flight.engine.types import arrow_field
+from pxt_flight.engine.types import MediaColumn, arrow_field
 from pxt_flight.errors import error
 
 _ROWS = 1024  # of a batch
@@ -30,18 +33,26 @@ class CursorPlan:
 
     Attributes:
         media: for each column, how a grant names it; None where it is not a media column of the table.
-        pins: the version of its table, if it has any.
         tier: `exec` or `cursor`.
         why: what of it Postgres cannot do.
+        refresh: bring what Pixeltable keeps of the table on this thread up to date.
+        is_true: whether the plan is right in the transaction of this thread.
     """
 
     selection: Selection
     schema: pa.Schema
     mode: media.MediaMode
     media: tuple[MediaColumn | None, ...]
-    pins: tuple[Pin, ...]
+    held: Held
     tier: Tier
     why: str
+    refresh: Callable[[], object]
+    is_true: Callable[[], bool]
+
+    @property
+    def pins(self) -> tuple[Pin, ...]:
+        """What a ticket of it reads."""
+        return self.held.pins
 
 
 def plan_cursor(
@@ -75,16 +86,16 @@ def plan_cursor(
         metadata = table.get_metadata()
         shown = _LOCAL if executor is None else MediaOf(executor.unvalidated, True, executor.is_position)
         selection = select(statement, table, metadata["columns"], request.parameters, media=shown)
-        columns = []
         for output in selection.outputs:
             _check_media(output, mode, is_cursor=executor is None)
-            is_named = executor is not None and output.type.is_media and output.column is not None
-            columns.append(MediaColumn(*executor.media_column(table, output.column)) if executor and is_named else None)
+        columns = tuple(_media_column(output, table, seam) for output in selection.outputs)
         schema = pa.schema([arrow_field(o.name, o.type, media=mode.name, nullable=o.nullable) for o in selection.outputs])
-        has_versions = metadata["is_data_versioned"] and not metadata["is_snapshot"] and ":" not in path
-        version = seam.versions(table)[metadata["id"].hex] if seam and has_versions else metadata["version"]
-        pins = (Pin(path, version, metadata["id"].hex),) if has_versions else ()
-        return CursorPlan(selection, schema, mode, tuple(columns), pins, "exec" if executor else "cursor", why)
+        held = hold({path: table}, {path: metadata}, versions, seam)
+        if seam is None:
+            return CursorPlan(selection, schema, mode, columns, held, "cursor", why, refresh=lambda: None, is_true=lambda: True)
+        refresh = partial(seam.in_transaction, lambda: seam.moments([table]))
+        is_true = partial(held.is_true, seam.fingerprint, seam.stored_moments, is_pinned=bool(versions))
+        return CursorPlan(selection, schema, mode, columns, held, "exec" if executor else "cursor", why, refresh, is_true)
 
     # One transaction: a version that fits the schema, and one round trip where each column would else open its own.
     bound: CursorPlan = seam.in_transaction(bind) if seam else bind()
@@ -93,12 +104,27 @@ def plan_cursor(
 
 def cursor_batches(plan: CursorPlan) -> Generator[pa.RecordBatch, None, None]:
     """The batches of a plan. Iterate it on one engine thread: it holds Pixeltable's transaction."""
-    references = [pa.field(field.name, pa.utf8()) if b"pxt:media" in (field.metadata or {}) else field for field in plan.schema]
+    references = [pa.field(field.name, pa.utf8()) if b"pxt:media" in field.metadata else field for field in plan.schema]
+    plan.refresh()
     with plan.selection.query.cursor() as cursor:
         rows = iter(cursor)
+        first = list(islice(rows, 1))  # its transaction begins here, and has ended where there is no row
+        if not plan.is_true():
+            raise error("ticket_stale", "The table was changed while the query began.", hint="Run the query again.")
+        rows = chain(first, rows)
         while chunk := list(islice(rows, _ROWS)):
             columns = [to_arrow([row[f"c{i}"] for row in chunk], field) for i, field in enumerate(references)]
-            yield from finished(plan.schema, columns, len(chunk), plan.mode, lambda paths: list(paths.to_pylist()))
+            yield from finished(plan.schema, columns, len(chunk), plan.mode, _LocalFiles())
+
+
+class _LocalFiles:
+    """Cells as `cursor()` gives them: it answers paths of local copies, and no row ids that a URL could name."""
+
+    def paths(self, cells: pa.Array) -> list[str | None]:
+        return list(cells.to_pylist())
+
+    def urls(self, _cells: pa.Array) -> pa.Array:
+        raise error("type_unsupported", "Pixeltable itself must answer this, without URLs.", hint="Ask for media=bytes or thumbnail:N.")
 
 
 def _check_media(output: Output, mode: media.MediaMode, *, is_cursor: bool) -> None:
@@ -113,6 +139,13 @@ def _check_media(output: Output, mode: media.MediaMode, *, is_cursor: bool) -> N
             hint="Ask for media=bytes or thumbnail:N.",
             where={"column": output.name},
         )
+
+
+def _media_column(output: Output, table: Any, seam: ModuleType | None) -> MediaColumn | None:
+    if seam is None or output.column is None or not output.type.is_media:
+        return None
+    column: MediaColumn = seam.media_column(table, output.column)
+    return column
 
 
 def _only_table(statement: Statement, why: str) -> str:

@@ -1,5 +1,6 @@
 """The streams that run: whose they are, and how each is stopped, by its client's leaving, by an action, or by the end of the server."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -9,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.flight as fl
 
-from pxt_flight.engine.scan import OnOpen, Stream
+from pxt_flight.engine.scan import OnOpen, Stream, Tier
 from pxt_flight.errors import PxtFlightError, error
 from pxt_flight.flight.messages import CancelStatus
 from pxt_flight.flight.status import guarded_stream
@@ -112,15 +113,18 @@ class RunningStreams:
     def _batches(self, cancellation: Cancellation, streams: Iterator[Stream]) -> Iterator[Any]:
         """The schema, then the batches."""
         schema: pa.Schema | None = None
+        metadata: bytes | None = None
         try:
             for stream in streams:
                 with closing(stream):
                     cancellation.stop_with(stream.cancel)  # a tier may have nothing to stop before
                     if schema is None:
-                        schema = stream.schema
+                        schema, metadata = stream.schema, how_read(stream.tier)
                         yield schema
                     for batch in stream.batches:
-                        yield _as_promised(batch, schema)
+                        promised = _as_promised(batch, schema)
+                        yield promised if metadata is None else (promised, pa.py_buffer(metadata))
+                        metadata = None
                     cancellation.stop_with(None)
         except Exception:
             if cancellation.reason is not None:
@@ -153,6 +157,11 @@ class RunningStreams:
                     call.notice()
             del running  # it would keep calls alive that have ended
             pause.wait(_ASKED_EVERY)
+
+
+def how_read(tier: Tier) -> bytes:
+    """What the metadata of a FlightInfo, and of the first batch of its stream, tell."""
+    return json.dumps({"tier": tier}).encode()
 
 
 def cancelled() -> PxtFlightError:

@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pixeltable as pxt
+from PIL import Image
 
 
 @pxt.udf
@@ -44,6 +45,12 @@ def embedded(text: str) -> pxt.Array[(4,), pxt.Float]:
 
 
 @pxt.udf
+def described(text: str) -> pxt.Json:
+    """An array and a picture inside of JSON."""
+    return {"letters": np.frombuffer(text.encode(), np.uint8), "picture": Image.new("RGB", (len(text), 1), (3, 2, 1))}
+
+
+@pxt.udf
 def embedded_picture(image: pxt.Image) -> pxt.Array[(4,), pxt.Float]:
     """A picture in the space of `embedded`."""
     return np.array([image.width, 1.0, 1.0, 0.5], dtype=np.float32)
@@ -67,3 +74,9 @@ FAILURES = {
 def failing(n: int) -> int:
     """Fails with a text of `FAILURES`."""
     raise ValueError(FAILURES[n])
+
+
+@pxt.udf
+def ones(n: int) -> pxt.Array[(200,), np.float32]:
+    """Fails for even numbers."""
+    return np.ones(200 // (n % 2), dtype=np.float32)

@@ -1,9 +1,12 @@
 """What only Pixeltable computes, read in batches of its executor: equal to `collect()`, value by value."""
 
+import base64
 import io
+import json
 from pathlib import Path
 
 import exec_pictures
+import pyarrow as pa
 import pytest
 from comparison import rows_of, same
 from PIL import Image
@@ -133,6 +136,22 @@ def test_a_nan_is_a_value(pxt, read, make_table):
     table = make_table({"id": pxt.Int | None}, [{"id": 1}, {"id": None}])
     table.add_computed_column(x=not_a_number(table.id), stored=False)
     same([(float("nan"),), (None,)], read(f"select x from {table.get_metadata()['name']}", tier="exec"))
+
+
+def test_arrays_and_json_with_objects(pxt, make_table, read):
+    from row_functions import described, embedded
+
+    table = make_table({"id": pxt.Int, "s": pxt.String | None}, [{"id": i, "s": s} for i, s in enumerate(["aaa", None, "b"])])
+    table.add_computed_column(e=embedded(table.s), stored=False)
+    table.add_computed_column(j=described(table.s), stored=False)
+    found = read(f"select e, j from {table.get_metadata()['name']} order by id", tier="exec")
+    assert found.schema.field("e").type == pa.fixed_shape_tensor(pa.float32(), (4,))
+    assert [value and list(value) for value in found["e"].to_pylist()] == [[3.0, 3.0, 1.0, 0.5], None, [1.0, 0.0, 1.0, 0.5]]
+    first, second, third = (value and json.loads(value) for value in found["j"].to_pylist())
+    assert second is None
+    assert (first["letters"], third["letters"]) == ([97, 97, 97], [98])
+    picture = Image.open(io.BytesIO(base64.b64decode(first["picture"].removeprefix("data:image/png;base64,"))))
+    assert (picture.size, picture.getpixel((0, 0))) == ((3, 1), (3, 2, 1))
 
 
 # Versions

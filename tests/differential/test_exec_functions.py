@@ -3,6 +3,7 @@
 import io
 
 import exec_pictures
+import pyarrow as pa
 import pytest
 from comparison import rows_of, same
 from PIL import Image
@@ -123,6 +124,13 @@ def test_a_ticket_for_an_index_goes_stale(pxt, engine, make_table):
         list(engine.stream(request, pins).batches)
     assert caught.value.code == "ticket_stale"
     assert sum(batch.num_rows for batch in engine.stream(request).batches) == 2
+
+
+def test_embeddings(table, read):
+    found = read(f"select id, embedding(s) as e from {NAME} order by id", tier="exec")
+    assert found.schema.field("e").type == pa.fixed_shape_tensor(pa.float32(), (4,))
+    expected = [row["e"] for row in table.order_by(table.id).select(e=table.s.embedding()).collect()]
+    assert [value and list(value) for value in found["e"].to_pylist()] == [None if value is None else value.tolist() for value in expected]
 
 
 # What is refused

@@ -208,7 +208,7 @@ def test_a_ticket_of_a_dropped_table(stranger, as_owner, make_table, pxt):
     pxt.drop_table(name)
     with pytest.raises(fl.FlightError) as caught:
         read(stranger, info, as_owner)
-    assert code_of(caught) == "TABLE_NOT_FOUND"
+    assert code_of(caught) == "ticket_stale"
 
 
 def test_a_ticket_outlives_its_prepared_statement(stranger, as_owner, films):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pxt_flight.access.grants import Signer
+from pxt_flight.access.grants import MediaGrants, Signer
 from pxt_flight.access.keys import KeyRing, key_hash, make_key
 from pxt_flight.access.principals import Principal
 from pxt_flight.flight import messages
@@ -270,10 +270,14 @@ def client_of(pxt, store):
     from pxt_flight.engine.catalog import Catalog
     from pxt_flight.engine.engine import Engine
     from pxt_flight.flight.server import FlightServer
+    from pxt_flight.operations.links import MediaLinks
 
     engine, pepper, keys = Engine(threads=1), secrets.token_bytes(32), {}
-    signer = Signer(secrets.token_bytes(32))
-    server = FlightServer("grpc://127.0.0.1:0", engine=engine, catalog=Catalog(engine.store.uri), keys=KeyRing(pepper, keys), signer=signer)
+    secret, ring = secrets.token_bytes(32), KeyRing(pepper, keys)
+    links = MediaLinks(MediaGrants(secret), lambda: "http://nowhere")
+    server = FlightServer(
+        "grpc://127.0.0.1:0", engine=engine, catalog=Catalog(engine.store.uri), keys=ring, signer=Signer(secret), links=links
+    )
 
     def connect(tables, permissions=("read",)):
         key = make_key()

@@ -6,7 +6,7 @@ to be right with more, rows come as they are computed here, and few of them are 
 
 import asyncio
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from pixeltable.exec import (
 from pixeltable.exprs import ColumnRef, DataRow, RowidRef
 from pixeltable.runtime import get_runtime
 
-from pxt_flight.engine.seam.connection import Cancel, streamed
+from pxt_flight.engine.seam.connection import streamed
 
 ROWS = 2048  # of a batch, at most: what the executor keeps in flight anyway
 _FIRST_ROWS = 64
@@ -61,9 +61,8 @@ class MediaCell(NamedTuple):
     v_min: int | None
 
 
-@dataclass(frozen=True)
 class Moved(Exception):  # noqa: N818  # no fault: a write came between
-    """The tables have other versions than expected."""
+    """The plan is not right in the transaction in which it should run."""
 
 
 def unvalidated(expression: Any) -> Any:
@@ -76,45 +75,32 @@ def is_position(expression: Any) -> bool:
     return type(expression) is ColumnRef and expression.col_md.is_iterator_col and not expression.needs_iterator_evaluation
 
 
-def media_column(table: pxt.Table, name: str) -> tuple[str, int | None, int]:
-    """A column as a grant names it: the table's id, its version if it has any, and the column's number. Needs `in_transaction`."""
-    query = table.select()
-    version = query._from_clause.tvps[0].tbl_version.get()
-    return table._id.hex, version.version if version.is_data_versioned else None, table[name].col.id
-
-
 def batches(
     query: pxt.Query,
     *,
-    expected: Mapping[str, int] | None = None,
+    is_true: Callable[[], bool] = lambda: True,
     validated: Sequence[Any] = (),
     in_store: bool = False,
-    seconds: float = 0.0,
-    on_open: Callable[[Callable[[], None]], None] | None = None,
 ) -> Generator[Values, None, None]:
     """The rows of a query. Iterate and close it on one thread, which holds the transaction and runs no event loop.
 
     Args:
         query: its media columns arrive as `MediaCell`.
-        expected: the versions that its tables must have, by id.
+        is_true: asked in the transaction, before anything is read: whether the query is right there.
         validated: for each column, the expression whose validation on read is to be done here; None or nothing for none.
         in_store: whether cells of columns that are merely stored have the row id and version of the table that stores them: for a view
             that is a table below it.
-        seconds: that one statement of Postgres may take; 0 is no limit.
-        on_open: told how to stop the statement, before it runs.
 
     Raises:
-        Moved: a table has another version than expected.
+        Moved: it is not.
         pixeltable.exceptions.Error: a function of the query failed.
     """
     clause = query._from_clause
     with get_runtime().catalog.begin_xact(for_write=False, read_tvps=clause.tvps, read_tbl_ids=query.referenced_tbl_ids()):
-        if expected is not None:
-            found = {table_id.hex: version for table_id, version in query._from_clause_tbl_versions().items()}
-            if any(found.get(table_id) != version for table_id, version in expected.items()):
-                raise Moved
+        if not is_true():
+            raise Moved
         plan = query._create_query_plan()
-        with streamed(get_runtime().conn, seconds=seconds, rows=ROWS) as cancel, closing(_rows(plan, cancel, on_open)) as rows:
+        with streamed(get_runtime().conn, rows=ROWS), closing(_rows(plan)) as rows:
             slots = [_slot(plan, i, validated) for i in range(len(plan.select_list_exprs))]
             below = _stored_below(plan, slots, clause.tvps[0].tbl_version.id) if in_store else {}
             for values in _gathered(plan, rows, slots):
@@ -150,13 +136,11 @@ def cell_value(table: pxt.Table, column: str, row_id: Sequence[int], v_min: int)
     return None
 
 
-def _rows(plan: ExecPlan, cancel: Cancel, on_open: Callable[[Callable[[], None]], None] | None) -> Generator[list[DataRow], None, None]:
+def _rows(plan: ExecPlan) -> Generator[list[DataRow], None, None]:
     """The batches of a plan as `ExecPlan.exec` runs it, and its generators closed however it ends."""
     _pace(plan)
     plan._acquire()
     plan._bind_params({})
-    if on_open is not None:
-        on_open(cancel)
     with plan, _translated():
         loop = get_runtime().event_loop
         generator = plan.exec_root.__aiter__()

@@ -3,6 +3,8 @@
 import importlib
 import importlib.metadata
 import inspect
+import os
+import warnings
 from typing import Any
 
 from pxt_flight.errors import error
@@ -10,27 +12,33 @@ from pxt_flight.errors import error
 # The range of pyproject.toml; a release within it may still move private parts, which `missing_parts` finds.
 MINIMUM, BELOW = (0, 7, 21), (0, 8)
 
-# module -> the names, dotted inside of it, that `plan` and `batches` use.
+# module -> the names, dotted inside of it, that the modules beside this one use.
 _PARTS: dict[str, tuple[str, ...]] = {
     "pixeltable": (
         "Query._create_query_plan",
         "Query._from_clause",
-        "Query._from_clause_tbl_versions",
         "Query.referenced_tbl_ids",
-        "Table._id",
     ),
-    "pixeltable.catalog": ("retry_loop", "ColumnVersionMd.is_iterator_col", "ColumnVersionMd.is_stored"),
-    "pixeltable.catalog.catalog": ("Catalog.begin_xact",),
-    "pixeltable.catalog.table_version": ("TableVersion.is_data_versioned", "TableVersion.store_tbl", "TableVersion.version"),
+    "pixeltable.catalog": ("ColumnVersionMd.is_iterator_col", "ColumnVersionMd.is_stored", "retry_loop"),
+    "pixeltable.catalog.catalog": ("Catalog.begin_xact", "Catalog.get_table_by_id"),
+    "pixeltable.catalog.local_table": ("LocalTable._tbl_path",),
+    "pixeltable.catalog.schema_object": ("SchemaObject._path",),
+    "pixeltable.catalog.table_path": ("TableVersionPath.tbl_versions",),
+    "pixeltable.catalog.table_version": (
+        "TableVersion.created_at",
+        "TableVersion.is_data_versioned",
+        "TableVersion.store_tbl",
+        "TableVersion.version",
+    ),
     "pixeltable.exceptions": ("ExprEvalError", "raise_from_expr_eval_err"),
     "pixeltable.exec": (
         "AggregationNode",
         "CachePrefetchNode.file_col_info",
         "CellReconstructionNode",
         "ExecContext.batch_size",
+        "ExecNode._open",
         "ExecNode.input",
         "ExecNode.row_builder",
-        "ExecNode._open",
         "ExecPlan._acquire",
         "ExecPlan._bind_params",
         "ExecPlan.ctx",
@@ -45,8 +53,9 @@ _PARTS: dict[str, tuple[str, ...]] = {
         "SqlScanNode._create_stmt",
     ),
     "pixeltable.exec.data_row_batch": ("DataRowBatch.rows",),
-    "pixeltable.exec.expr_eval.globals": ("ExprEvalCtx.slot_evaluators",),
     "pixeltable.exec.expr_eval.evaluators": ("FnCallEvaluator.batch_size",),
+    "pixeltable.exec.expr_eval.globals": ("ExprEvalCtx.slot_evaluators",),
+    "pixeltable.exec.globals": ("INLINED_OBJECT_MD_KEY",),
     "pixeltable.exprs": (
         "ColumnRef.col",
         "ColumnRef.col_md",
@@ -60,9 +69,16 @@ _PARTS: dict[str, tuple[str, ...]] = {
         "RowBuilder.unique_exprs",
         "RowidRef",
     ),
-    "pixeltable.runtime": ("get_runtime", "Runtime.catalog", "Runtime.conn", "Runtime.event_loop"),
+    "pixeltable.runtime": (
+        "Runtime.catalog",
+        "Runtime.conn",
+        "Runtime.event_loop",
+        "Runtime.in_xact",
+        "get_runtime",
+        "reset_runtime",
+    ),
     "pixeltable.store": ("StoreBase.rowid_columns",),
-    "pixeltable.env": ("Env.get", "Env.db_url"),
+    "pixeltable.env": ("Env.db_url", "Env.engine", "Env.get"),
     "pixeltable.utils.http": ("fetch_url",),
 }
 
@@ -88,6 +104,18 @@ def check_version(version: str | None = None) -> None:
             f"Pixeltable {version} is not supported.",
             hint="Install a supported one: pip install 'pixeltable>=0.7.21,<0.8'.",
         )
+
+
+def prepare_import() -> None:
+    """Have Pixeltable imported quietly; call it before the engine is imported, for an unknown Pixeltable may fail in any way at that.
+
+    Raises:
+        ConnectError: `pixeltable_unsupported`.
+    """
+    check_version()
+    os.environ.setdefault("PIXELTABLE_VERBOSITY", "0")
+    # Of a library of Pixeltable's, at each import; nothing to a user of ours.
+    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
 
 
 def missing_parts() -> list[str]:
