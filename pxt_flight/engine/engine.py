@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TypeVar
 
 import pixeltable as pxt
+import pyarrow as pa
 
 from pxt_flight.engine import catalog, partitions, sql
 from pxt_flight.engine.bounds import Bounds, Capacity, Run
@@ -28,6 +29,7 @@ from pxt_flight.engine.store import LOCK_SECONDS, Store
 from pxt_flight.engine.thumbnails.cache import ThumbnailCache
 from pxt_flight.engine.tier_copy import CopyReader
 from pxt_flight.engine.tier_cursor import CursorPlan, cursor_batches
+from pxt_flight.engine.tier_exec import exec_batches
 from pxt_flight.engine.tier_psycopg import OwnLogin
 from pxt_flight.engine.types import MediaColumn
 from pxt_flight.errors import PxtFlightError, StaleTicketError, error
@@ -62,7 +64,7 @@ class Engine:
     ) -> None:
         self._limits = limits or Limits()
         self.thumbnails = thumbnails
-        self._seam, self._interruption, self.slow_because = _load_seam()
+        self._seam, self._executor, self._interruption, self.slow_because = _load_seam()
         self.store = Store(libpq_uri())
         interrupter = self._interruption.interrupter if self._interruption else None
         self._bounds = Bounds(self.store.uri, threads, self._limits, capacity or Capacity(), interrupter)
@@ -75,7 +77,7 @@ class Engine:
     @property
     def tier(self) -> Tier:
         """The tier of what Postgres can answer."""
-        return "cursor" if self._reader is None else self._reader.tier
+        return self._reader.tier if self._reader is not None else "exec" if self._executor is not None else "cursor"
 
     def read_as(self, reader: str | None) -> None:
         """Run statements in Postgres from now on.
@@ -109,7 +111,7 @@ class Engine:
         log.warning("the fast read is off: %s", reason)
         if self._reader is not None:
             self._reader.close()
-        self._seam, self._reader, self._lookups, self.slow_because = None, None, None, reason
+        self._seam, self._executor, self._reader, self._lookups, self.slow_because = None, None, None, None, reason
         self._plans = self._make_plans(None)
 
     def list_tables(self, directory: str = "", *, recursive: bool = True) -> list[str]:
@@ -139,7 +141,7 @@ class Engine:
 
     def tier_of(self, plan: Plan) -> Tier:
         """The tier in which a plan is read."""
-        return "cursor" if isinstance(plan, CursorPlan) else self.tier
+        return plan.tier if isinstance(plan, CursorPlan) else self.tier
 
     def partitions(self, request: Request, plan: Plan, count: int) -> list[Request]:
         """Requests that together read what a request does, each row once, in any order.
@@ -217,7 +219,7 @@ class Engine:
             self._reader.close()
 
     def _make_plans(self, planner: Planner | None) -> Plans:
-        return Plans(self.store, self._seam, planner, self.slow_because, self.thumbnails, self._run)
+        return Plans(self.store, self._seam, self._executor, planner, self.slow_because, self.thumbnails, self._run)
 
     def _open(self, request: Request, pins: Sequence[Pin] | None, tier: Tier | None, run: Run, url_of: UrlOf | None) -> Stream:
         """Open a request by the caller's thread, which may last; only planning takes one of the threads that speak to Pixeltable."""
@@ -238,25 +240,32 @@ class Engine:
                 continue
             live = plan
             if isinstance(plan, CursorPlan):
-                return self._open_cursor(plan, request, tier, run, is_pinned=is_pinned)
+                return self._open_cursor(plan, request, tier, run, url_of, is_pinned=is_pinned)
             stream = self._open_sql(plan, request, run, url_of, is_pinned=is_pinned)
             if stream is not None:
                 return stream
         raise stale("The table was changed while the query began.")
 
-    def _open_cursor(self, plan: CursorPlan, request: Request, tier: Tier | None, run: Run, *, is_pinned: bool) -> Stream:
-        if tier not in (None, "cursor"):
+    def _open_cursor(
+        self, plan: CursorPlan, request: Request, tier: Tier | None, run: Run, url_of: UrlOf | None, *, is_pinned: bool
+    ) -> Stream:
+        if tier not in (None, plan.tier):
             raise error("INTERNAL_ERROR", f"The query is not known to the tier {tier}.")
         if not is_pinned:
-            # cursor() opens its transaction by itself, later: as of a version, the table stands still until then. Not all can be read so.
+            # Its transaction is opened later: as of a version, the table stands still until then. Not all can be read so.
             with suppress(StaleTicketError):
                 pinned = self._plans.pinned(request, plan.pins, tier, run.on_wait)
                 assert isinstance(pinned, CursorPlan)
                 plan = pinned
         run.reads(plan.held.ids)
         stopped = Stop()
-        batches = produced_by(self._bounds.producers, lambda: cursor_batches(plan), stopped, translate=of_pixeltable)
-        return Stream(plan.schema, batches, "cursor", cancel=stopped.set, close=stopped.set)
+        executor = self._executor
+
+        def make() -> Generator[pa.RecordBatch, None, None]:
+            return cursor_batches(plan) if executor is None or plan.tier == "cursor" else exec_batches(plan, executor, url_of)
+
+        batches = produced_by(self._bounds.producers, make, stopped, translate=of_pixeltable)
+        return Stream(plan.schema, batches, plan.tier, cancel=stopped.set, close=stopped.set)
 
     def _open_sql(self, plan: SqlPlan, request: Request, run: Run, url_of: UrlOf | None, *, is_pinned: bool) -> Stream | None:
         assert self._reader is not None
@@ -325,12 +334,12 @@ def open_engine(
     return engine
 
 
-def _load_seam() -> tuple[ModuleType | None, ModuleType | None, str | None]:
-    """`seam.plan` and `seam.interruption`, or why there are none."""
+def _load_seam() -> tuple[ModuleType | None, ModuleType | None, ModuleType | None, str | None]:
+    """`seam.plan`, `seam.batches` and `seam.interruption`, or why there are none."""
     missing = probe.missing_parts()
     if missing:
-        return None, None, f"this Pixeltable lacks {', '.join(missing)}"
+        return None, None, None, f"this Pixeltable lacks {', '.join(missing)}"
     # Imported here only: where parts are missing, the import itself would fail.
-    from pxt_flight.engine.seam import interruption, plan
+    from pxt_flight.engine.seam import batches, interruption, plan
 
-    return plan, interruption, None
+    return plan, batches, interruption, None

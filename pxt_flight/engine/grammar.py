@@ -46,6 +46,8 @@ _FUNCTIONS = AGGREGATES | frozenset(
     # windows
     "row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value".split()
 )
+# Those that Pixeltable computes (`functions` builds them), so that a statement that calls one reads one table.
+PIXELTABLE_FUNCTIONS = frozenset("similarity embedding resize rotate crop convert width height mode".split())
 # Their length comes from a number, and a text may take 1 GB.
 _PADDING = frozenset({"lpad", "rpad"})
 _MAX_PADDING = 10_000
@@ -179,6 +181,13 @@ def position(node: exp.Expr) -> dict[str, Any]:
     return {"offset": min(starts)} if starts else {}
 
 
+def pixeltable_function(tree: exp.Expr) -> str | None:
+    """The name of a function of Pixeltable that a statement calls; `mode() within group (...)` is Postgres' own."""
+    return next(
+        (node.name.lower() for node in tree.find_all(exp.Anonymous) if node.name.lower() in PIXELTABLE_FUNCTIONS and node.expressions), None
+    )
+
+
 _HINT = "Served is PostgreSQL's SELECT with its functions of numbers, text, dates, JSON and arrays; the docs list them."
 
 
@@ -193,7 +202,7 @@ def _function(node: exp.Anonymous) -> None:
     name = node.name if is_quoted else node.name.lower()
     if name == "array" and all(isinstance(argument, exp.Query) for argument in node.expressions):
         return  # ARRAY(SELECT ...)
-    if name not in _FUNCTIONS or isinstance(node.parent, exp.Dot):
+    if name not in _FUNCTIONS | PIXELTABLE_FUNCTIONS or isinstance(node.parent, exp.Dot):
         raise refuse(node)
     if name in _PADDING:
         size = node.expressions[1] if len(node.expressions) > 1 else None

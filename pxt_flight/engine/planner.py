@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 import pyarrow as pa
 from sqlglot import exp
 
-from pxt_flight.engine import dialect, literals, media
+from pxt_flight.engine import dialect, grammar, literals, media
 from pxt_flight.engine.bindings import Bound, Held, Known, assembled, hold
 from pxt_flight.engine.catalog import get_table
 from pxt_flight.engine.numerics import numeric_types
@@ -122,6 +122,8 @@ class Planner:
             NotSqlError: it takes Pixeltable itself to read a column.
             PxtFlightError: the statement is at fault; nothing was read.
         """
+        if (function := grammar.pixeltable_function(statement.tree)) is not None:
+            raise NotSqlError(f"{function}() is computed by Pixeltable")
         with positions(statement.text):
             bound = self._recalled(statement) if not versions else None
             if bound is None:

@@ -35,6 +35,7 @@ class Plans:
     Args:
         store: tells whether a plan still holds.
         seam: `seam.plan`; None where this Pixeltable is not the one we know.
+        executor: `seam.batches`, or None likewise.
         planner: plans for Postgres; None where Pixeltable itself reads everything.
         why: what keeps Postgres from reading, where something does.
         thumbnails: where thumbnails are kept.
@@ -42,10 +43,18 @@ class Plans:
     """
 
     def __init__(
-        self, store: Store, seam: ModuleType | None, planner: Planner | None, why: str | None, thumbnails: ThumbnailCache | None, run: Run
+        self,
+        store: Store,
+        seam: ModuleType | None,
+        executor: ModuleType | None,
+        planner: Planner | None,
+        why: str | None,
+        thumbnails: ThumbnailCache | None,
+        run: Run,
     ) -> None:
         self._store = store
         self._seam = seam
+        self._executor = executor
         self._planner = planner
         self._why = why
         self._thumbnails = thumbnails
@@ -137,7 +146,8 @@ class Plans:
                 may_move = bool(request.directory) and any("/" not in path for path in statement.tables)
                 return plan if versions or may_move else self._keep(request, plan)
         with sql.positions(request.sql):
-            return plan_cursor(statement, request, mode, versions, seam=self._seam, why=why)
+            executor = self._executor if tier != "cursor" else None
+            return plan_cursor(statement, request, mode, versions, seam=self._seam, executor=executor, why=why)
 
     def _keep(self, request: Request, plan: SqlPlan) -> SqlPlan:
         """Keep a plan for as long as nothing that it depends on changes; that is asked whenever it is used."""

@@ -1,7 +1,10 @@
 """Functions in Python for computed columns; imported only when Pixeltable's home is known."""
 
+import threading
+
 import numpy as np
 import pixeltable as pxt
+from PIL import Image
 
 
 @pxt.udf
@@ -20,6 +23,37 @@ def backwards(s: str) -> str:
 def length(s: str) -> int:
     """The number of characters, not known to Postgres."""
     return len(s)
+
+
+@pxt.udf
+def not_a_number(n: int) -> float:
+    """NaN, whatever it is given."""
+    return float("nan")
+
+
+@pxt.udf
+def slowly(n: int) -> int:
+    """Takes a millisecond."""
+    threading.Event().wait(0.001)
+    return n + 1
+
+
+@pxt.udf
+def embedded(text: str) -> pxt.Array[(4,), pxt.Float]:
+    """A text as numbers, the same whenever it is asked."""
+    return np.array([len(text), text.count("a"), 1.0, 0.5], dtype=np.float32)
+
+
+@pxt.udf
+def described(text: str) -> pxt.Json:
+    """An array and a picture inside of JSON."""
+    return {"letters": np.frombuffer(text.encode(), np.uint8), "picture": Image.new("RGB", (len(text), 1), (3, 2, 1))}
+
+
+@pxt.udf
+def embedded_picture(image: pxt.Image) -> pxt.Array[(4,), pxt.Float]:
+    """A picture in the space of `embedded`."""
+    return np.array([image.width, 1.0, 1.0, 0.5], dtype=np.float32)
 
 
 FAILURES = {

@@ -140,8 +140,9 @@ def test_the_self_test_finds(sabotage, engine, new_engine, name, tmp_path, monke
         ("pxt_flight.engine.planner", "numeric_types", lambda right, *arguments: {}),
         ("pxt_flight.engine.cells", "MediaCells.paths", lambda right, self, cells: [None] * len(cells)),
         ("pxt_flight.engine.cells", "MediaCells.paths", lambda right, self, cells: right(self, cells)[::-1]),
+        ("pxt_flight.engine.seam.batches", "_columns", lambda right, *arguments: [column[::-1] for column in right(*arguments)]),
     ],
-    ids=["order", "join", "predicate", "operator", "numbers", "no cells", "cells of other rows"],
+    ids=["order", "join", "predicate", "operator", "numbers", "no cells", "cells of other rows", "values of other rows"],
 )
 def test_the_self_test_finds_what_drifts_elsewhere(new_engine, tmp_path, monkeypatch, module, part, wrong):
     from pxt_flight.engine.selftest import verify_copy

@@ -15,7 +15,7 @@ from comparison import same
 
 from pxt_flight.errors import InvalidRequestError
 
-TIERS = pytest.mark.parametrize("tier", ["copy", "cursor"])
+TIERS = pytest.mark.parametrize("tier", ["copy", "exec", "cursor"])
 DEADLINE = 20.0  # seconds; a lock that is held would be held for minutes
 
 
@@ -127,7 +127,7 @@ def test_3_no_row_vanishes_under_a_writer(table, name, engine, tier):
             written.set()
 
     def values():
-        stream = engine.stream(request, engine.plan(request).pins, tier="cursor" if tier == "cursor" else None)
+        stream = engine.stream(request, engine.plan(request).pins, tier=None if tier == "copy" else tier)
         return all_rows(stream)["v"].to_pylist()
 
     seen = []
@@ -146,7 +146,7 @@ def test_3_no_row_vanishes_under_a_writer(table, name, engine, tier):
 def test_3_a_stream_that_has_begun_stays_in_its_version(make_table, pxt, engine, tier):
     table = make_table({"id": pxt.Int, "s": pxt.String}, [{"id": i, "s": str(i) * 2000} for i in range(4000)])
     request = request_for(f"select id, s from {table.get_metadata()['name']} order by id")
-    stream = engine.stream(request, engine.plan(request).pins, tier="cursor" if tier == "cursor" else None)
+    stream = engine.stream(request, engine.plan(request).pins, tier=None if tier == "copy" else tier)
     first = next(iter(stream.batches))
     assert 0 < first.num_rows < 4000
     table.update({"s": "changed"}, where=table.id > 3000)

@@ -167,7 +167,7 @@ def compile_relation(
             typed = _blob(stored[want.column], source, sources.setdefault(source, len(sources)), blob_name(kinds[want.column]))
         elif kinds[want.column].is_media:
             source = _cell_source(want.column, kinds[want.column].name, stored[want.column])
-            media[source] = _media_column(table, want.column)
+            media[source] = media_column(table, want.column)
             typed = _cell(stored[want.column], source, sources.setdefault(source, len(sources)))
         elif kinds[want.column].name == "Json":
             source = _cell_source(want.column, "Json", stored[want.column])
@@ -333,7 +333,8 @@ def _row_id(columns: Sequence[Any]) -> Any:
     return columns[0].expression if len(columns) == 1 else sql.func.concat_ws(".", *columns)
 
 
-def _media_column(table: pxt.Table, name: str) -> MediaColumn:
+def media_column(table: pxt.Table, name: str) -> MediaColumn:
+    """A column as a grant names it. Needs `in_transaction`."""
     # A snapshot without columns of its own is no version of anything: its id alone says which rows it shows.
     own = _versions(table).get(table._id)
     return MediaColumn(table._id.hex, None if own is None else int(own.version), _column_number(table, name))
