@@ -83,6 +83,6 @@ def ones(n: int) -> pxt.Array[(200,), np.float32]:
 
 
 @pxt.udf
-def embedded(s: str) -> pxt.Array[(8,), np.float32]:
+def direction(s: str) -> pxt.Array[(8,), np.float32]:
     """A direction for each text, the same at each call."""
     return np.array([np.cos(i + sum(map(ord, s))) for i in range(8)], dtype=np.float32)

@@ -157,10 +157,10 @@ def test_the_errors_of_a_null_array(pxt, make_table, read):
 
 @pytest.mark.parametrize("precision", ["fp16", "fp32"])
 def test_embeddings(pxt, make_table, read, precision):
-    from row_functions import embedded
+    from row_functions import direction
 
     table = make_table({"id": pxt.Int, "s": pxt.String | None}, [{"id": i, "s": f"text {i}" if i != 3 else None} for i in range(9)])
-    table.add_embedding_index("s", embedding=embedded, precision=precision)
+    table.add_embedding_index("s", embedding=direction, precision=precision)
     name = table.get_metadata()["name"]
     answer = read(f"select id, s__embedding from {name} order by id", tier="copy")
     assert answer.schema.field("s__embedding").type == pa.fixed_shape_tensor(pa.float32(), (8,))
