@@ -71,7 +71,7 @@ class MediaGrant(NamedTuple):
         key_id: of the key that asked; it must still exist when the grant is used.
         table_id: of the table, as hex.
         version: of the table; None where it has none.
-        column_id: Pixeltable's number of the column.
+        column_id: a number of the column, below 2**32.
         expires: seconds since the epoch.
     """
 
@@ -99,7 +99,7 @@ class MediaGrants:
             key_id: of the key that asks.
             table_id: of the table, as hex.
             version: of the table; None where it has none.
-            column_id: Pixeltable's number of the column.
+            column_id: a number of the column, below 2**32.
             lifetime: seconds until it expires at the latest; up to a minute less.
         """
         expires = int(time.time() + lifetime) // _MEDIA_STEP * _MEDIA_STEP

@@ -23,6 +23,9 @@ _IN_ROW = 1
 _HEAD = np.dtype([("source", ">i4"), ("version", ">i8")])
 _ARRAY_HEAD, _ELEMENT = 20, np.dtype([("size", ">i4"), ("value", ">i8")])
 _MAGIC = b"\x93NUMPY"
+# What pgvector sends: the number of dimensions, an unused number, the elements.
+_VECTOR_HEAD = 4
+_VECTOR_ELEMENTS = {2: np.dtype(">f2"), 4: np.dtype(">f4")}
 
 Piece = "memoryview | np.ndarray[Any, Any] | None"
 
@@ -54,7 +57,7 @@ class Blobs:
                 try:
                     pieces = self._pieces(column, field.name, files)
                     return _decoded(pieces, field)
-                except (ValueError, EOFError, OSError):
+                except (ValueError, EOFError, OSError, LookupError):
                     raise unreadable(field.name) from None
 
         return convert
@@ -152,6 +155,8 @@ def _tensors(pieces: list[Any], kind: pa.FixedShapeTensorType) -> pa.Array | Non
     first = next((piece for piece in pieces if piece is not None), None)
     if first is None:
         return None
+    if _is_vector(first):
+        return None
     start = 10 + int.from_bytes(first[8:10], "little")  # version 1.0 of the format: magic, version, length of the header
     header = bytes(first[:start])
     example = loaded(first)
@@ -170,7 +175,20 @@ def _tensors(pieces: list[Any], kind: pa.FixedShapeTensorType) -> pa.Array | Non
 
 def loaded(piece: Any) -> Any:
     """The array of a `.npy` file; raises ValueError or EOFError where it is none."""
-    return piece if isinstance(piece, np.ndarray) else np.load(io.BytesIO(piece), allow_pickle=False)
+    if isinstance(piece, np.ndarray):
+        return piece
+    return _vector(piece) if _is_vector(piece) else np.load(io.BytesIO(piece), allow_pickle=False)
+
+
+def _is_vector(piece: Any) -> bool:
+    return bool(piece[0] != _MAGIC[0])
+
+
+def _vector(piece: Any) -> Any:
+    """The elements of what pgvector sent."""
+    size = int.from_bytes(piece[:2], "big")
+    element: Any = _VECTOR_ELEMENTS[(len(piece) - _VECTOR_HEAD) // max(size, 1)]
+    return np.frombuffer(piece, element, size, _VECTOR_HEAD).astype(np.float32)
 
 
 def unreadable(column: str) -> PxtFlightError:

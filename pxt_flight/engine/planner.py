@@ -187,7 +187,9 @@ class Planner:
             types |= numeric_types(literal, unscaled, lambda changed: self._describe(relations, changed))
         names = _distinct_names(described.names)
         declared = _declared(bound, len(names))
-        fields = [_field(names[i], kind, declared[i], bound.cells, mode) for i, kind in types.items() if kind is not None]
+        fields = [
+            _marked(_field(names[i], kind, declared[i], bound.cells, mode), declared[i]) for i, kind in types.items() if kind is not None
+        ]
         return SqlPlan(
             tree=bound.tree,
             relations=relations,
@@ -252,6 +254,13 @@ def _field(name: str, kind: OutputType, declared: "_Declared | None", sources: S
     return pa.field(name, kind.arrow, nullable, metadata)
 
 
+def _marked(field: pa.Field, declared: "_Declared | None") -> pa.Field:
+    """The field of a computed column says so."""
+    if declared is None or not declared.is_computed:
+        return field
+    return field.with_metadata({**(field.metadata or {}), b"pxt:computed": b"true"})
+
+
 def _distinct_names(names: Sequence[str]) -> list[str]:
     """`id`, `id_1`, ... where SQL names several columns alike: data frames cannot hold two of one name."""
     taken = set(names)
@@ -270,6 +279,7 @@ class _Declared(NamedTuple):
 
     kind: str
     nullable: bool
+    is_computed: bool
 
 
 def _declared(bound: Bound, width: int) -> list[_Declared | None]:
@@ -295,7 +305,7 @@ def _declared(bound: Bound, width: int) -> list[_Declared | None]:
 def _of(info: TableInfo, name: str) -> _Declared | None:
     column = info.columns.get(name)
     # A computed cell whose function failed is NULL, whatever its type says.
-    return None if column is None else _Declared(column.name, column.nullable or name in info.computed)
+    return None if column is None else _Declared(column.name, column.nullable or name in info.computed, name in info.computed)
 
 
 def _placed(fault: PxtFlightError, statement: Statement, bound: Bound) -> Exception:

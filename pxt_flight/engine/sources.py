@@ -19,7 +19,7 @@ ROW_ID = "_rowid"
 FIRST_ROW_ID = "pxt$row_id"  # its first number, in statements that `partitions` makes
 GENERATED = "generated"  # in the meta of a name that we put into a statement
 _ROW_IDS = {ROW_ID: "rowid", FIRST_ROW_ID: "first_rowid"}
-_PROPERTIES = ("errortype", "errormsg")
+_PROPERTIES = ("errortype", "errormsg", "embedding")
 _OURS = "pxt$"  # how the names of relations begin; no name of the statement may
 
 
@@ -41,7 +41,7 @@ class Source:
         node: the place.
         info: the table.
         visible: its columns that the statement can mean, in the table's order; all of them where a star can reach it.
-        hidden: row id and error columns that the statement names: they are not part of a star.
+        hidden: row id, errors and embeddings that the statement names: they are not part of a star.
         missing: why a column that the statement may mean is not there, by name.
     """
 

@@ -48,7 +48,7 @@ _ELEMENTS: dict[str, pa.DataType] = {
 }
 _NO_TENSOR = ("bool", "str")
 _DECLARATION = re.compile(r"(?P<name>[A-Za-z]+)(\[(?P<arguments>.*)\])?(?P<nullable> \| None)?", re.DOTALL)
-_BLOB_NAME = re.compile(r"(?:Array|Embedding)\[(?P<element>[a-z0-9]*);(?P<shape>\?|[0-9,]*)\]")
+_BLOB_NAME = re.compile(r"Array\[(?P<element>[a-z0-9]*);(?P<shape>\?|[0-9,]*)\]")
 _ARRAY = re.compile(r"(?:(?P<shape>\([0-9None, ]*\)), )?(?P<element>[a-z0-9]+)")
 
 
@@ -85,7 +85,7 @@ class MediaColumn(NamedTuple):
     Attributes:
         table_id: of the table or view that the statement names, as hex.
         version: of that table; None where it has no versions.
-        column_id: Pixeltable's number of the column; a new name does not change it.
+        column_id: a number of the column, below 2**32; a new name does not change it.
     """
 
     table_id: str
@@ -136,13 +136,12 @@ def arrow_field(name: str, column: ColumnType, *, media: str, nullable: bool) ->
     return pa.field(name, ARROW_TYPES[column.name], nullable, metadata)
 
 
-def blob_name(column: ColumnType, *, is_embedding: bool = False) -> str:
+def blob_name(column: ColumnType) -> str:
     """The name of the type of Postgres for blobs of a column: so it knows by itself, through joins and unions, what an array is."""
     if column.name != "Array":
         return column.name
-    name = "Embedding" if is_embedding else "Array"
-    # JSON's brackets and no spaces: a name has 63 bytes at most.
-    return f"{name}[{column.element or ''};{','.join(str(size or '') for size in column.shape) if column.shape is not None else '?'}]"
+    # Without spaces and parentheses: a name has 63 bytes at most.
+    return f"Array[{column.element or ''};{','.join(str(size or '') for size in column.shape) if column.shape is not None else '?'}]"
 
 
 def blob_of(name: str) -> ColumnType | None:

@@ -73,7 +73,7 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         statement = self._statements.asked(caller, descriptor, message)
         planned = self._statements.plan(caller, statement.request)
         tickets = self._statements.tickets(caller, statement, planned)
-        return _info(planned.schema, descriptor, *map(endpoint_of, tickets), tier=self._engine.tier_of(planned))
+        return _info(caller.presented(planned.schema), descriptor, *map(endpoint_of, tickets), tier=self._engine.tier_of(planned))
 
     @untraced
     def get_schema(self, context: fl.ServerCallContext, descriptor: fl.FlightDescriptor) -> fl.SchemaResult:
@@ -82,7 +82,7 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         if answer := self._metadata.answer(caller.call, message, caller.media or DEFAULT_MEDIA):
             return fl.SchemaResult(answer.schema)
         statement = self._statements.asked(caller, descriptor, message)
-        return fl.SchemaResult(self._statements.plan(caller, statement.request).schema)
+        return fl.SchemaResult(caller.presented(self._statements.plan(caller, statement.request).schema))
 
     @guarded
     def do_get(self, context: fl.ServerCallContext, ticket: fl.Ticket) -> fl.FlightDataStream:
@@ -162,19 +162,19 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         said = context.get_middleware(MIDDLEWARE)
         assert isinstance(said, CallerMiddleware)
         session = self._cookies.read(said.principal, said.session)
-        return Caller(Call(said.principal, self._engine, self._links), said.media, session.directory, said.partitions)
+        return Caller(Call(said.principal, self._engine, self._links), said.media, session.directory, said.partitions, said.json)
 
     def _sent(
         self, context: fl.ServerCallContext, caller: Caller, ticket: bytes, statement: Statement, pins: Sequence[Pin] | None
     ) -> fl.FlightDataStream:
         if statement.rows == ():
-            schema = self._statements.plan(caller, statement.request).schema
+            schema = caller.presented(self._statements.plan(caller, statement.request).schema)
             return fl.RecordBatchStream(pa.Table.from_batches([], schema))
 
         def run(on_open: OnOpen) -> Iterator[Stream]:
             return (queries.read_query(caller.call, request, pins, on_open) for request in statement.runs())
 
-        return self._streams.serve(context, caller.principal.key_id, ticket, run)
+        return self._streams.serve(context, caller.principal.key_id, ticket, run, caller.presented)
 
     def _flight(self, caller: Caller, path: str, schema: pa.Schema) -> fl.FlightInfo:
         # A ticket that is not pinned: nothing is planned to list a table, and what is read later is as new as it can be.

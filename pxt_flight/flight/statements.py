@@ -28,12 +28,27 @@ class Caller:
         media: the media mode that the headers ask for.
         directory: where the session looks names up.
         partitions: in how many parts results are asked for, as it was sent.
+        json: as what type Json is sent, as it was sent.
     """
 
     call: Call
     media: str | None
     directory: str
     partitions: str | None = None
+    json: str | None = None
+
+    def presented(self, schema: pa.Schema) -> pa.Schema:
+        """A schema of the engine as this caller wants it: Json as utf8, which every client reads, or as arrow.json.
+
+        Raises:
+            InvalidRequestError: `INVALID_ARGUMENT`, it asks for another type.
+        """
+        if self.json not in (None, "utf8", "arrow"):
+            raise error("INVALID_ARGUMENT", f"Json is not sent as {self.json[:40]!r}.", hint="x-pxt-json is utf8 or arrow.")
+        if self.json != "arrow":
+            return schema
+        is_json = [(field.metadata or {}).get(b"pxt:type") == b"Json" for field in schema]
+        return pa.schema([field.with_type(pa.json_()) if found else field for field, found in zip(schema, is_json, strict=True)])
 
     @property
     def principal(self) -> Principal:
@@ -110,7 +125,7 @@ class Statements:
             queries.check_query(caller.call, request)
         result = messages.ActionCreatePreparedStatementResult(
             prepared_statement_handle=self._office.statement(caller.principal, request),
-            dataset_schema=b"" if count else _serialized(self.plan(caller, request).schema),
+            dataset_schema=b"" if count else _serialized(caller.presented(self.plan(caller, request).schema)),
             # Their types are not known before they are bound: ADBC's word for that is null.
             parameter_schema=_serialized(pa.schema([(f"${i}", pa.null()) for i in range(1, count + 1)])) if count else b"",
         )

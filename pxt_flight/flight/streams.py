@@ -76,7 +76,12 @@ class RunningStreams:
         self._watching = False
 
     def serve(
-        self, context: fl.ServerCallContext, key_id: str, ticket: bytes, run: Callable[[OnOpen], Iterator[Stream]]
+        self,
+        context: fl.ServerCallContext,
+        key_id: str,
+        ticket: bytes,
+        run: Callable[[OnOpen], Iterator[Stream]],
+        presented: Callable[[pa.Schema], pa.Schema],
     ) -> fl.GeneratorStream:
         """Send streams, one after the other, as one.
 
@@ -85,10 +90,11 @@ class RunningStreams:
             key_id: whose call it is.
             ticket: what the client named; `cancel` knows the call by it.
             run: opens each stream when it is asked for, and tells how to stop what it begins; at least one, whose schema is that of all.
+            presented: from that schema to the one that is sent.
         """
         cancellation = Cancellation(context.is_cancelled)
         self._begin(cancellation, key_id, ticket)
-        batches = guarded_stream(self._batches(cancellation, run(cancellation.stop_with)))
+        batches = guarded_stream(self._batches(cancellation, run(cancellation.stop_with), presented))
         # The first batch now: errors of Postgres answer the call itself, and a generator that has begun is sure to clean up, even
         # if the client leaves before it takes anything.
         schema = next(batches)
@@ -110,7 +116,7 @@ class RunningStreams:
         for call in found:
             call.request(error("unavailable", "The server is stopping.", hint="Try again."))
 
-    def _batches(self, cancellation: Cancellation, streams: Iterator[Stream]) -> Iterator[Any]:
+    def _batches(self, cancellation: Cancellation, streams: Iterator[Stream], presented: Callable[[pa.Schema], pa.Schema]) -> Iterator[Any]:
         """The schema, then the batches."""
         schema: pa.Schema | None = None
         metadata: bytes | None = None
@@ -119,7 +125,7 @@ class RunningStreams:
                 with closing(stream):
                     cancellation.stop_with(stream.cancel)  # a tier may have nothing to stop before
                     if schema is None:
-                        schema, metadata = stream.schema, how_read(stream.tier)
+                        schema, metadata = presented(stream.schema), how_read(stream.tier)
                         yield schema
                     for batch in stream.batches:
                         promised = _as_promised(batch, schema)
@@ -170,5 +176,5 @@ def cancelled() -> PxtFlightError:
 
 
 def _as_promised(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """A batch of a later run with the first one's types: NULL in place of a value may have changed them."""
+    """A batch with the types that were sent: NULL in place of a value may have changed those of a later run."""
     return batch if batch.schema == schema else batch.cast(schema)

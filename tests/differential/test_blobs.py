@@ -153,3 +153,21 @@ def test_the_errors_of_a_null_array(pxt, make_table, read):
     answer = read(f"select made, made__errortype from {table.get_metadata()['name']} order by id", tier="copy")
     assert [value is None for value in answer["made"].to_pylist()] == [True, False, True, False]
     assert answer["made__errortype"].to_pylist() == ["ZeroDivisionError", None, "ZeroDivisionError", None]
+
+
+@pytest.mark.parametrize("precision", ["fp16", "fp32"])
+def test_embeddings(pxt, make_table, read, precision):
+    from row_functions import embedded
+
+    table = make_table({"id": pxt.Int, "s": pxt.String | None}, [{"id": i, "s": f"text {i}" if i != 3 else None} for i in range(9)])
+    table.add_embedding_index("s", embedding=embedded, precision=precision)
+    name = table.get_metadata()["name"]
+    answer = read(f"select id, s__embedding from {name} order by id", tier="copy")
+    assert answer.schema.field("s__embedding").type == pa.fixed_shape_tensor(pa.float32(), (8,))
+    wanted = [row["e"] for row in table.order_by(table.id).select(e=table.s.embedding()).collect()]
+    for found, value in zip(answer["s__embedding"].to_pylist(), wanted, strict=True):
+        assert (found is None) is (value is None)
+        if value is not None:
+            np.testing.assert_array_equal(np.array(found, np.float32), value)
+    with pytest.raises(PxtFlightError):
+        read(f"select id__embedding from {name}", tier="copy")

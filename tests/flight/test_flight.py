@@ -304,3 +304,26 @@ def test_many_clients_at_once(server, as_owner, films):
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(ask, range(8)))
     assert answers == [[list(range(thread, thread + i)) for i in range(10)] for thread in range(8)]
+
+
+def test_json_as_the_type_of_arrow(stranger, server, make_table, pxt):
+    name = make_table({"id": pxt.Int, "j": pxt.Json | None}, [{"id": 0, "j": {"a": [1, None]}}, {"id": 1, "j": None}]).get_metadata()[
+        "name"
+    ]
+    ticket = fl.Ticket(f"select id, j from {name} order by id")
+    key = (b"authorization", f"Bearer {server.key}".encode())
+    for sent, expected in ((None, pa.utf8()), (b"utf8", pa.utf8()), (b"arrow", pa.json_())):
+        options = fl.FlightCallOptions(headers=[key, *([] if sent is None else [(b"x-pxt-json", sent)])])
+        answer = stranger.do_get(ticket, options).read_all()
+        assert answer.schema.field("j").type == expected
+        assert stranger.get_flight_info(fl.FlightDescriptor.for_command(ticket.ticket), options).schema == answer.schema
+        assert answer["j"].cast(pa.utf8()).to_pylist() == ['{"a": [1, null]}', None]
+    with pytest.raises(fl.FlightServerError, match="x-pxt-json is utf8 or arrow"):
+        stranger.do_get(ticket, fl.FlightCallOptions(headers=[key, (b"x-pxt-json", b"bson")])).read_all()
+
+
+def test_a_computed_column_says_so(stranger, as_owner, make_table, pxt):
+    table = make_table({"id": pxt.Int}, [{"id": 0}])
+    table.add_computed_column(next=table.id + 1)
+    schema = stranger.do_get(fl.Ticket(f"select * from {table.get_metadata()['name']}"), as_owner).read_all().schema
+    assert [(field.metadata or {}).get(b"pxt:computed") for field in schema] == [None, b"true"]

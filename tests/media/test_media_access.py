@@ -3,12 +3,14 @@
 import http.client
 import os
 import uuid
+from io import BytesIO
 from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from media_links import cell_in, grant_in, with_cell, with_grant
+from PIL import Image
 
 from pxt_flight.access.grants import MediaGrants, Signer
 from pxt_flight.access.keys import KeyRing
@@ -45,9 +47,9 @@ def test_a_grant_of_a_key_that_is_gone(refused, link, grant, secret):
     assert refused(with_grant(link, gone)) == (401, "key_invalid")
 
 
-@pytest.mark.parametrize("changed", [{"table_id": uuid.uuid4().hex}, {"column_id": 0}, {"column_id": 999}, {"version": 999}])
+@pytest.mark.parametrize("changed", [{"table_id": uuid.uuid4().hex}, {"column_id": 1}, {"column_id": 999}, {"version": 999}])
 def test_a_grant_of_what_is_not_there(refused, link, grant, secret, changed):
-    """Column 0 is no media column."""
+    """Column 1 is `id`."""
     other = grant._replace(**changed)
     assert refused(with_grant(link, MediaGrants(secret).mint(*other[:-1]))) == (404, "media_not_found")
 
@@ -174,6 +176,22 @@ def test_a_view_shows_its_rows_alone(db, web, refused, links, films, table):
     left_out = cell_in(links[0]["img"])
     assert web.get(with_cell(links[0]["img"], left_out)).status_code == 200
     assert refused(with_cell(shown[0], left_out)) == (404, "media_not_found")
+
+
+def test_columns_of_a_view_and_of_its_base_are_told_apart(db, pxt, make_table, films, web):
+    """Pixeltable numbers the columns of each from 0."""
+    table = make_table({"img": pxt.Image}, [{"img": str(films[0].img)}])
+    name = table.get_metadata()["name"]
+    view = pxt.create_view(f"{name}_view", table, additional_columns={"small": table.img.resize((10, 10))})
+    assert view.img.col.id == view.small.col.id
+    pxt.create_view(f"{name}_above", view, additional_columns={"smaller": view.small.resize((5, 5))})
+    for columns in (["img", "small"], ["img", "small", "smaller"]):
+        (row,) = db.sql(f"select {', '.join(columns)} from {name}_{'above' if len(columns) > 2 else 'view'}").to_arrow().to_pylist()
+        assert web.get(row["img"]).content == films[0].img.read_bytes()
+        sizes = {"small": (10, 10), "smaller": (5, 5)}
+        for column in columns[1:]:
+            with Image.open(BytesIO(web.get(row[column]).content)) as picture:
+                assert picture.size == sizes[column]
 
 
 def test_a_dropped_table_has_no_cells(db, pxt, make_table, films, web, refused):

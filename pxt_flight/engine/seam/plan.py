@@ -23,7 +23,7 @@ from pxt_flight.engine.seam.store import DIRECTORIES, FINGERPRINT, MOMENTS
 from pxt_flight.engine.types import MEDIA_TYPES, ColumnType, MediaColumn, blob_name, parse_type
 
 T = TypeVar("T")
-Property = Literal["value", "errortype", "errormsg", "rowid", "first_rowid"]
+Property = Literal["value", "errortype", "errormsg", "embedding", "rowid", "first_rowid"]
 # Table (its id as 36 characters), version, and when that version was made.
 Moment = tuple[str, int, str]
 OBJECT_KEY: str = INLINED_OBJECT_MD_KEY
@@ -44,6 +44,8 @@ _SCALARS: dict[str, Any] = {
 }
 # Likewise, in the place of a text that signs what stands for an object inside of Json.
 SIGNED_BY = "pxt$secret"
+# The types of embeddings -> what gives their bytes (pgvector 0.8).
+_VECTORS = {"VECTOR": "vector_send", "HALFVEC": "halfvec_send"}
 _NAME_BYTES = 63  # of an identifier of Postgres
 _IDS = "CAST(:ids AS uuid[])"
 # Stands in a relation where each run puts a number that nobody can know before: Postgres would take a user's text such as '(0,{7},1)' for
@@ -144,13 +146,19 @@ def compile_relation(
     """
     # Something must be selected for a plan to exist; what nobody wants is left out of the statement again below.
     named = {want.column for want in wanted if want.column} or {_plainest(kinds)}
-    statement, stored, row_id = _scanned(table, sorted(named))
+    expressions = {name: table[name] for name in sorted(named)}
+    expressions |= {want.name: table[want.column].embedding() for want in wanted if want.property == "embedding"}
+    statement, stored, row_id = _scanned(table, expressions)
     selected = []
     media: dict[CellSource, MediaColumn] = {}
     blobs: set[str] = set()
     for want in wanted:
         if not want.column:
             typed = _row_id(row_id[:1] if want.property == "first_rowid" else row_id)
+        elif want.property == "embedding":
+            kind = parse_type(str(expressions[want.name].col_type))
+            blobs.add(blob_name(kind))
+            typed = _embedding(stored[want.name], blob_name(kind))
         elif want.property != "value":
             typed = _error_property(stored[want.column], want.property)
         elif kinds[want.column].is_blob:
@@ -208,11 +216,11 @@ def compile_lookup(column: MediaColumn) -> Lookup | None:
     table, live = (catalog.get_table_by_id(UUID(column.table_id), version) for version in (column.version, None))
     if table is None or live is None:
         return None
-    name = next((name for name in table.columns() if table[name].col.id == column.column_id), None)
+    name = next((name for name in table.columns() if _column_number(table, name) == column.column_id), None)
     kind = None if name is None else parse_type(str(table[name].col.col_type)).name
     if name is None or kind not in MEDIA_TYPES:
         return None
-    statement, stored, _ = _scanned(table, [name])
+    statement, stored, _ = _scanned(table, {name: table[name]})
     row_id = _row_id_columns(stored[name])
     keys = [stored[name].table.c[key] for key in (*row_id, "v_min")]
     found = [key == sql.literal_column(f"${i}", sql.BigInteger) for i, key in enumerate(keys, 1)]
@@ -265,13 +273,12 @@ def _versions(table: Any) -> Mapping[Any, Any]:
     return versions
 
 
-def _scanned(table: pxt.Table, names: Sequence[str]) -> tuple[Any, dict[str, Any], Sequence[Any]]:
-    """Pixeltable's scan of some columns: its statement, these columns in it by name, and those of the table's row id.
+def _scanned(table: pxt.Table, expressions: Mapping[str, Any]) -> tuple[Any, dict[str, Any], Sequence[Any]]:
+    """Pixeltable's scan for some expressions: its statement, their columns in it by name, and those of the table's row id.
 
     Raises:
         NotSqlError: the plan is not known to be pure SQL.
     """
-    expressions = {name: table[name] for name in names}
     query = table.select(**{f"c{i}": expression for i, expression in enumerate(expressions.values())})
     plan = query._create_query_plan()
     node = plan.exec_root
@@ -330,7 +337,14 @@ def media_column(table: pxt.Table, name: str) -> MediaColumn:
     """A column as a grant names it. Needs `in_transaction`."""
     # A snapshot without columns of its own is no version of anything: its id alone says which rows it shows.
     own = _versions(table).get(table._id)
-    return MediaColumn(table._id.hex, None if own is None else int(own.version), table[name].col.id)
+    return MediaColumn(table._id.hex, None if own is None else int(own.version), _column_number(table, name))
+
+
+def _column_number(table: pxt.Table, name: str) -> int:
+    """A number that no other column of the table has: Pixeltable counts anew in each view, so its place in the chain is part of it."""
+    column = table[name].col.qid
+    chain = list(_versions(table))  # from the view down; the base is 1, however many views come to stand on it
+    return int(column.col_id) << 8 | len(chain) - chain.index(column.tbl_id)
 
 
 def _cell_source(name: str, kind: str, column: Any) -> CellSource:
@@ -358,6 +372,15 @@ def _blob(column: Any, source: CellSource, number: int, name: str) -> Any:
     blob = sql.func.row(sql.literal_column(str(number)), _reference(column, source), column.table.c.v_min, column, sql.null())
     is_there = sql.or_(column.is_not(None), metadata.op("->")("file_urls").is_not(None))
     return sql.case((is_there, blob.op("::")(sql.literal_column(f'pxt_flight."{name}"'))))
+
+
+def _embedding(column: Any, name: str) -> Any:
+    """The value of an embedding index, always in the row, as pgvector sends it: `blobs` reads that beside `.npy`."""
+    send = _VECTORS.get(type(column.type).__name__)
+    if send is None:
+        raise NotSqlError("an embedding is stored in a way that is not known")
+    vector = sql.func.row(sql.literal_column("0"), sql.null(), sql.null(), getattr(sql.func, send)(column), sql.null())
+    return sql.case((column.is_not(None), vector.op("::")(sql.literal_column(f'pxt_flight."{name}"'))))
 
 
 def _reference(column: Any, source: CellSource) -> Any:

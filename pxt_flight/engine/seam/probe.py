@@ -21,6 +21,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
     ),
     "pixeltable.catalog": ("ColumnVersionMd.is_iterator_col", "ColumnVersionMd.is_stored", "retry_loop"),
     "pixeltable.catalog.catalog": ("Catalog.begin_xact", "Catalog.get_table_by_id"),
+    "pixeltable.catalog.column": ("Column.qid",),
     "pixeltable.catalog.local_table": ("LocalTable._tbl_path",),
     "pixeltable.catalog.schema_object": ("SchemaObject._path",),
     "pixeltable.catalog.table_path": ("TableVersionPath.tbl_versions",),
