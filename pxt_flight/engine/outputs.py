@@ -48,8 +48,9 @@ class OutputType:
         return self is _CELL
 
 
-# As an array of source, version and row id: ADBC 1.13 builds a damaged struct where a composite is NULL.
-_CELL = OutputType(pa.binary(), None, "CASE WHEN {0} IS NOT NULL THEN ARRAY[({0}).source, ({0}).v_min] || ({0}).row_id END")
+# In Postgres' own binary form: ADBC 1.13 builds a damaged struct where a composite is NULL, and each field that SQL takes out of a cell
+# makes the cell once more.
+_CELL = OutputType(pa.binary(), None, "record_send({0})")
 # A blob in the row after a 1, else after a 0 where it is: `blobs` reads both.
 _BLOB = (
     "CASE WHEN ({0}).data IS NOT NULL THEN '\\x01'::bytea || ({0}).data WHEN ({0}).source IS NOT NULL"

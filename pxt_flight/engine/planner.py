@@ -23,6 +23,7 @@ from pxt_flight.engine.bindings import Bound, Held, Known, assembled, hold
 from pxt_flight.engine.catalog import get_table
 from pxt_flight.engine.numerics import numeric_types
 from pxt_flight.engine.outputs import OutputType, output_type, postgres_type
+from pxt_flight.engine.passing import Passed, pass_on
 from pxt_flight.engine.runs import secret_of
 from pxt_flight.engine.scan import Pin
 from pxt_flight.engine.seam.plan import RUN, SIGNED_BY, CellSource, Relation, Wanted
@@ -71,6 +72,7 @@ class SqlPlan:
     held: Held
     sources: tuple[CellSource, ...]
     media_columns: tuple[MediaColumn | None, ...]
+    passed: tuple[Passed, ...]
     mode: media.MediaMode
     scans: tuple[ScanNote, ...] = field(repr=False)
 
@@ -190,10 +192,16 @@ class Planner:
         fields = [
             _marked(_field(names[i], kind, declared[i], bound.cells, mode), declared[i]) for i, kind in types.items() if kind is not None
         ]
+        tree, passed = pass_on(bound.tree, [column and column.name for column in declared], _widths(bound))
+        casts = [kind.cast if kind is not None else None for kind in types.values()]
+        for cells in passed:
+            casts[cells.place] = None
+            casts += [None] * len(cells.rest)
         return SqlPlan(
-            tree=bound.tree,
-            relations=relations,
-            wrapping=_wrapping(bound.tree, [kind for kind in types.values() if kind is not None]),
+            tree=tree,
+            relations=_with(bound.relations, is_passing=True) if passed else relations,
+            wrapping=_wrapping(bound.tree, casts),
+            passed=passed,
             schema=pa.schema(fields),
             held=bound.held,
             sources=bound.cells,
@@ -224,18 +232,25 @@ def _note(source: Source, relation: Relation) -> ScanNote:
 _ENCLOSED = ("SELECT * FROM (", ") AS r")
 
 
-def _with(relations: Sequence[Relation]) -> str:
+def _widths(bound: Bound) -> dict[str, tuple[int, int]]:
+    """For each media column of the statement's only table the number of its source, and how many numbers its row id has."""
+    sources = bound.relations[0].media if len(bound.relations) == 1 else ()
+    return {source.name: (bound.cells.index(source), len(source.row_id)) for source in sources}
+
+
+def _with(relations: Sequence[Relation], *, is_passing: bool = False) -> str:
     if not relations:
         return ""
     # One scan read at two places is planned twice by Postgres: nothing is materialized, so that predicates and indexes reach it.
-    return "WITH " + ", ".join(f'"{relation_name(i)}" AS NOT MATERIALIZED ({r.statement})' for i, r in enumerate(relations)) + " "
+    scans = [relation.passing if is_passing else relation.statement for relation in relations]
+    return "WITH " + ", ".join(f'"{relation_name(i)}" AS NOT MATERIALIZED ({scan})' for i, scan in enumerate(scans)) + " "
 
 
-def _wrapping(tree: exp.Query, types: Sequence[OutputType]) -> tuple[str, str]:
-    if not any(kind.cast for kind in types):
+def _wrapping(tree: exp.Query, casts: Sequence[str | None]) -> tuple[str, str]:
+    if not any(casts):
         return _ENCLOSED if tree.args.get("with_") else ("", "")
-    columns = [f"c{i}" for i in range(len(types))]
-    selected = ", ".join((kind.cast or "{0}").format(column) + f" AS {column}" for kind, column in zip(types, columns, strict=True))
+    columns = [f"c{i}" for i in range(len(casts))]
+    selected = ", ".join((cast or "{0}").format(column) + f" AS {column}" for cast, column in zip(casts, columns, strict=True))
     # The order of the inner query is kept: Postgres projects it row by row.
     return f"SELECT {selected} FROM (", f") AS r({', '.join(columns)})"  # noqa: S608  # made of our own names
 
@@ -277,6 +292,7 @@ def _distinct_names(names: Sequence[str]) -> list[str]:
 class _Declared(NamedTuple):
     """What a table says of a column."""
 
+    name: str
     kind: str
     nullable: bool
     is_computed: bool
@@ -305,7 +321,7 @@ def _declared(bound: Bound, width: int) -> list[_Declared | None]:
 def _of(info: TableInfo, name: str) -> _Declared | None:
     column = info.columns.get(name)
     # A computed cell whose function failed is NULL, whatever its type says.
-    return None if column is None else _Declared(column.name, column.nullable or name in info.computed, name in info.computed)
+    return None if column is None else _Declared(name, column.name, column.nullable or name in info.computed, name in info.computed)
 
 
 def _placed(fault: PxtFlightError, statement: Statement, bound: Bound) -> Exception:

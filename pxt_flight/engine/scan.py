@@ -98,14 +98,14 @@ def sliced(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 class Cells(Protocol):
     """The media cells of a stream, as references of its tier."""
 
-    def paths(self, cells: pa.Array) -> Sequence[str | media.StoredFile | None]:
+    def paths(self, cells: Any) -> Sequence[str | media.StoredFile | None]:
         """The stored paths of references; NULL is None."""
 
-    def urls(self, cells: pa.Array) -> pa.Array:
+    def urls(self, cells: Any) -> pa.Array:
         """The URLs of references, as `utf8`."""
 
 
-def finished(schema: pa.Schema, columns: Sequence[pa.Array], rows: int, mode: media.MediaMode, cells: Cells) -> Iterator[pa.RecordBatch]:
+def finished(schema: pa.Schema, columns: Sequence[Any], rows: int, mode: media.MediaMode, cells: Cells) -> Iterator[pa.RecordBatch]:
     """Columns of the store as the batches that go out.
 
     Args:
@@ -128,7 +128,7 @@ def finished(schema: pa.Schema, columns: Sequence[pa.Array], rows: int, mode: me
         return
     references = {i: media.stored_files(cells.paths(columns[i]), schema.field(i)) for i in places}
     for start, length in media.chunks(list(references.values()), mode):
-        part = [column.slice(start, length) for column in columns]
+        part = [None if i in places else column.slice(start, length) for i, column in enumerate(columns)]
         for i in places:
             part[i] = media.read_cells(references[i][start : start + length], schema.field(i).name, mode)
         yield from sliced(pa.RecordBatch.from_arrays(part, schema=schema))

@@ -9,6 +9,7 @@ from pxt_flight.engine.adbc import ConnectionPool, SnapshotReader
 from pxt_flight.engine.cells import MediaCells
 from pxt_flight.engine.documents import Converter, stored_values
 from pxt_flight.engine.outputs import converter
+from pxt_flight.engine.passing import gathered
 from pxt_flight.engine.planner import SqlPlan
 from pxt_flight.engine.runs import new_run
 from pxt_flight.engine.scan import OnOpen, Stream, Tier, UrlOf, finished
@@ -74,7 +75,8 @@ def _batches(
     ]
     try:
         for batch in snapshot.batches(reader):
-            columns = [column if convert is None else convert(column) for convert, column in zip(converters, batch.columns, strict=True)]
+            found = gathered(batch.columns, plan.passed)
+            columns = [column if convert is None else convert(column) for convert, column in zip(converters, found, strict=True)]
             yield from finished(plan.schema, columns, batch.num_rows, plan.mode, cells)
         done = True
     finally:

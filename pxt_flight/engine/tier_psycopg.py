@@ -15,6 +15,7 @@ import pyarrow as pa
 from pxt_flight.engine.blobs import is_blob
 from pxt_flight.engine.cells import MediaCells
 from pxt_flight.engine.documents import Converter, stored_values
+from pxt_flight.engine.passing import gathered
 from pxt_flight.engine.planner import SqlPlan
 from pxt_flight.engine.runs import new_run
 from pxt_flight.engine.scan import OnOpen, Stream, Tier, UrlOf, finished
@@ -24,7 +25,6 @@ from pxt_flight.errors import error
 _ROWS = 2048  # of a batch
 _PATIENCE = 30.0  # seconds to wait for one of the streams
 _STREAMS = 12  # at once: each holds a connection of the store's, and may need another to look up media cells
-_CELL_TYPE = pa.list_(pa.int64())
 
 
 class OwnLogin:
@@ -100,18 +100,20 @@ def _batches(
     plan: SqlPlan, cursor: Any, kept: ExitStack, converters: Sequence[Converter | None], cells: MediaCells
 ) -> Iterator[pa.RecordBatch]:
     types = [_wire_type(field) for field in plan.schema]
+    for passed in plan.passed:
+        types[passed.place] = pa.int64()
+        types += [pa.int64()] * len(passed.rest)
     with kept:
         while rows := cursor.fetchmany(_ROWS):
-            columns = [_array(list(column), kind) for column, kind in zip(zip(*rows, strict=True), types, strict=True)]
-            columns = [column if convert is None else convert(column) for column, convert in zip(columns, converters, strict=True)]
+            arrays = [_array(list(column), kind) for column, kind in zip(zip(*rows, strict=True), types, strict=True)]
+            found = gathered(arrays, plan.passed)
+            columns = [column if convert is None else convert(column) for column, convert in zip(found, converters, strict=True)]
             yield from finished(plan.schema, columns, len(rows), plan.mode, cells)
 
 
 def _wire_type(field: pa.Field) -> pa.DataType:
     """As what a column comes from Postgres."""
-    if is_blob(field):
-        return pa.binary()
-    return _CELL_TYPE if b"pxt:media" in (field.metadata or {}) else field.type
+    return pa.binary() if is_blob(field) or b"pxt:media" in (field.metadata or {}) else field.type
 
 
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:

@@ -102,6 +102,7 @@ class Relation:
         reads: (table, column) of the store that it touches, all that a role must be granted for it.
         stored_columns: (table, column) of the store and the name of the column of the table that it holds.
         blobs: the types of Postgres for its arrays and bytes.
+        passing: the statement with the numbers of each media column beside (`number_names`).
         media: how grants name its media columns: by the table itself, for a view may leave out rows of the one that stores them.
     """
 
@@ -110,6 +111,7 @@ class Relation:
     stored_columns: Mapping[tuple[str, str], str]
     media: Mapping[CellSource, MediaColumn]
     blobs: frozenset[str]
+    passing: str
 
 
 def in_transaction(work: Callable[[], T]) -> T:
@@ -151,6 +153,7 @@ def compile_relation(
     selected = []
     media: dict[CellSource, MediaColumn] = {}
     blobs: set[str] = set()
+    numbers: list[Any] = []
     for want in wanted:
         if not want.column:
             typed = _row_id(row_id[:1] if want.property == "first_rowid" else row_id)
@@ -168,6 +171,7 @@ def compile_relation(
             source = _cell_source(want.column, kinds[want.column].name, stored[want.column])
             media[source] = media_column(table, want.column)
             typed = _cell(stored[want.column], source, sources.setdefault(source, len(sources)))
+            numbers += _numbers(stored[want.column], source, sources[source])
         elif kinds[want.column].name == "Json":
             source = _cell_source(want.column, "Json", stored[want.column])
             typed = _json(stored[want.column], source, sources.setdefault(source, len(sources)))
@@ -177,7 +181,13 @@ def compile_relation(
     # Pixeltable names its FROM itself, with joins for a view: keeping what the columns imply beside that makes it ambiguous.
     final = statement.with_only_columns(*(selected or [sql.literal_column("1").label("?")]))
     names = {(column.table.name, column.name): name for name, column in stored.items()}
-    return Relation(rendered(final), _reads(final), names, media, frozenset(blobs))
+    passing = rendered(statement.with_only_columns(*selected, *numbers)) if numbers else ""
+    return Relation(rendered(final), _reads(final), names, media, frozenset(blobs), passing)
+
+
+def number_names(source: int, width: int) -> list[str]:
+    """The names of the columns that hold a media cell's row id, of so many numbers, and version."""
+    return [*(f"pxt${source}${i}" for i in range(width)), f"pxt${source}$version"]
 
 
 def moments(tables: Iterable[pxt.Table]) -> list[frozenset[Moment]]:
@@ -313,6 +323,12 @@ def _cell(column: Any, source: CellSource, number: int) -> Any:
     """An opaque reference in place of the stored path: source, number of the run and row id, version."""
     cell = sql.func.row(sql.literal_column(str(number)), _reference(column, source), column.table.c.v_min)
     return sql.case((column.is_not(None), cell.op("::")(sql.literal_column("pxt_flight.cell"))))
+
+
+def _numbers(column: Any, source: CellSource, number: int) -> list[Any]:
+    keys = [column.table.c[name] for name in (*source.row_id, "v_min")]
+    labels = number_names(number, len(source.row_id))
+    return [sql.case((column.is_not(None), key)).label(label) for key, label in zip(keys, labels, strict=True)]
 
 
 def _blob(column: Any, source: CellSource, number: int, name: str) -> Any:
