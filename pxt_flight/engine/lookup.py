@@ -71,10 +71,13 @@ class Lookups:
         return lookup
 
     def _plan(self, column: MediaColumn) -> Any:
-        try:
-            return self._run(lambda: self._seam.in_transaction(lambda: self._seam.compile_lookup(column)))
-        except NotSqlError:
-            raise error("media_not_found", "The media cell is computed while it is read.", hint="Ask for media=bytes.") from None
+        def plan() -> Any:
+            try:
+                return self._seam.in_transaction(lambda: self._seam.compile_lookup(column))
+            except NotSqlError:
+                raise error("media_not_found", "The media cell is computed while it is read.", hint="Ask for media=bytes.") from None
+
+        return self._run(plan)
 
     def _read(self, lookup: Any, numbers: Sequence[int]) -> Cell | None:
         if lookup is None or len(numbers) != lookup.width + 1:

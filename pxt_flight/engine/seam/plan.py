@@ -220,7 +220,9 @@ def compile_lookup(column: MediaColumn) -> Lookup | None:
     kind = None if name is None else parse_type(str(table[name].col.col_type)).name
     if name is None or kind not in MEDIA_TYPES:
         return None
-    statement, stored, _ = _scanned(table, {name: table[name]})
+    cell = table[name]
+    # Of a table that checks files while it reads: the file as it is stored, which was checked when the URL was made.
+    statement, stored, _ = _scanned(table, {name: cell.components[0] if cell.perform_validation else cell})
     row_id = _row_id_columns(stored[name])
     keys = [stored[name].table.c[key] for key in (*row_id, "v_min")]
     found = [key == sql.literal_column(f"${i}", sql.BigInteger) for i, key in enumerate(keys, 1)]
