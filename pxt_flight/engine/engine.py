@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import pixeltable as pxt
 import pyarrow as pa
@@ -41,6 +41,15 @@ _ATTEMPTS = 5  # of opening a plan that writes overtake; every other one stands 
 _TRANSIENT = ("cancelled", "timeout", "unavailable")
 
 
+class _Seam(NamedTuple):
+    """The modules that name Pixeltable's private parts."""
+
+    plan: ModuleType
+    batches: ModuleType
+    interruption: ModuleType
+    lookup: ModuleType
+
+
 class Engine:
     """A Pixeltable store, opened.
 
@@ -64,9 +73,9 @@ class Engine:
     ) -> None:
         self._limits = limits or Limits()
         self.thumbnails = thumbnails
-        self._seam, self._executor, self._interruption, self.slow_because = _load_seam()
+        self._seam, self.slow_because = _load_seam()
         self.store = Store(libpq_uri())
-        interrupter = self._interruption.interrupter if self._interruption else None
+        interrupter = self._seam.interruption.interrupter if self._seam else None
         self._bounds = Bounds(self.store.uri, threads, self._limits, capacity or Capacity(), interrupter)
         self._reader: CopyReader | OwnLogin | None = None
         self._lookups: Lookups | None = None
@@ -77,7 +86,7 @@ class Engine:
     @property
     def tier(self) -> Tier:
         """The tier of what Postgres can answer."""
-        return self._reader.tier if self._reader is not None else "exec" if self._executor is not None else "cursor"
+        return self._reader.tier if self._reader is not None else "exec" if self._seam is not None else "cursor"
 
     def read_as(self, reader: str | None) -> None:
         """Run statements in Postgres from now on.
@@ -98,20 +107,21 @@ class Engine:
         else:
             self._reader = OwnLogin(self.store, timeout=self._limits.seconds)
             self.slow_because = "Pixeltable's login of Postgres may not make the restricted role"
-        self._plans = self._make_plans(Planner(self._seam, self.store, self._reader))
-        self._lookups = Lookups(self._seam, self.store, self._run)
+        self._plans = self._make_plans(Planner(self._seam.plan, self.store, self._reader))
+        self._lookups = Lookups(self._seam.plan, self._seam.lookup, self.store, self._run)
 
     def bound_sessions(self) -> None:
         """Bound what Pixeltable's own statements take in this process, those of others who use it here included."""
-        if self._interruption is not None:
-            self._interruption.bound_sessions(statement=self._limits.seconds, lock=LOCK_SECONDS)
+        if self._seam is not None:
+            self._seam.interruption.bound_sessions(statement=self._limits.seconds, lock=LOCK_SECONDS)
 
     def disable_copy(self, reason: str) -> None:
         """Read through `cursor()` from now on: slower, and right whatever this Pixeltable does inside."""
         log.warning("the fast read is off: %s", reason)
         if self._reader is not None:
             self._reader.close()
-        self._seam, self._executor, self._reader, self._lookups, self.slow_because = None, None, None, None, reason
+        self._seam = self._reader = self._lookups = None
+        self.slow_because = reason
         self._plans = self._make_plans(None)
 
     def list_tables(self, directory: str = "", *, recursive: bool = True) -> list[str]:
@@ -219,7 +229,8 @@ class Engine:
             self._reader.close()
 
     def _make_plans(self, planner: Planner | None) -> Plans:
-        return Plans(self.store, self._seam, self._executor, planner, self.slow_because, self.thumbnails, self._run)
+        plan, batches = (self._seam.plan, self._seam.batches) if self._seam else (None, None)
+        return Plans(self.store, plan, batches, planner, self.slow_because, self.thumbnails, self._run)
 
     def _open(self, request: Request, pins: Sequence[Pin] | None, tier: Tier | None, run: Run, url_of: UrlOf | None) -> Stream:
         """Open a request by the caller's thread, which may last; only planning takes one of the threads that speak to Pixeltable."""
@@ -259,7 +270,7 @@ class Engine:
                 plan = pinned
         run.reads(plan.held.ids)
         stopped = Stop()
-        executor = self._executor
+        executor = self._seam and self._seam.batches
 
         def make() -> Generator[pa.RecordBatch, None, None]:
             return cursor_batches(plan) if executor is None or plan.tier == "cursor" else exec_batches(plan, executor, url_of)
@@ -334,12 +345,12 @@ def open_engine(
     return engine
 
 
-def _load_seam() -> tuple[ModuleType | None, ModuleType | None, ModuleType | None, str | None]:
-    """`seam.plan`, `seam.batches` and `seam.interruption`, or why there are none."""
+def _load_seam() -> tuple[_Seam | None, str | None]:
+    """The modules of the seam, or why there are none."""
     missing = probe.missing_parts()
     if missing:
-        return None, None, None, f"this Pixeltable lacks {', '.join(missing)}"
+        return None, f"this Pixeltable lacks {', '.join(missing)}"
     # Imported here only: where parts are missing, the import itself would fail.
-    from pxt_flight.engine.seam import batches, interruption, plan
+    from pxt_flight.engine.seam import batches, interruption, lookup, plan
 
-    return plan, batches, interruption, None
+    return _Seam(plan, batches, interruption, lookup), None

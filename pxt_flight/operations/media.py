@@ -1,6 +1,7 @@
 """Media files by link: what a link leads to, for as long as its grant, its key and the right of that key to read the table last."""
 
 import hashlib
+import io
 import os
 import re
 from collections.abc import Callable
@@ -8,10 +9,13 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from pxt_flight.access.grants import MediaGrant
 from pxt_flight.engine import media
 from pxt_flight.engine.content_types import HEAD_BYTES, content_type
 from pxt_flight.engine.lookup import Cell
+from pxt_flight.engine.thumbnails import thumbnail_of
 from pxt_flight.engine.types import MediaColumn
 from pxt_flight.errors import PxtFlightError, error
 from pxt_flight.operations.queries import query
@@ -27,7 +31,7 @@ class MediaFile:
     """What a link leads to; who got it closes it.
 
     Attributes:
-        content: the stored file, or the thumbnail itself. The path is nobody's to see.
+        content: the stored file, or the thumbnail or computed picture itself. The path is nobody's to see.
         content_type: by what the file is, never by its name.
         tag: another one where the content is another.
         modified: seconds since the epoch; None for a thumbnail, and where only the time of the fetch is known.
@@ -63,6 +67,9 @@ def open_cell(store: OpenStore, grant: str, cell: str, size: int | None = None) 
     found = _found(store, read, cell)
     if size is not None:
         return _thumbnail(store, found, size, read.expires)
+    if found.content is not None:
+        kind = content_type(found.content[:HEAD_BYTES], found.kind)
+        return MediaFile(found.content, kind, _tag(found.content), None, read.expires, close=lambda: None)
     with ExitStack() as stack:
         path, head, status = _opened(stack, found)
         modified = None if media.local_path(found.reference) is None else status.st_mtime
@@ -84,7 +91,11 @@ def _found(store: OpenStore, grant: MediaGrant, cell: str) -> Cell:
 
 
 def _thumbnail(store: OpenStore, cell: Cell, size: int, expires: int) -> MediaFile:
-    made = media.thumbnail(media.StoredFile(cell.kind, cell.reference), size, store.engine.thumbnails)
+    if cell.content is not None:
+        with Image.open(io.BytesIO(cell.content)) as picture:
+            made: bytes | None = thumbnail_of(picture, size)
+    else:
+        made = media.thumbnail(media.StoredFile(cell.kind, cell.reference), size, store.engine.thumbnails)
     if made is None:
         raise error("media_unreadable", "There is nothing in this file to make a picture of.")
     return MediaFile(made, "image/jpeg", _tag(made), None, expires, close=lambda: None)

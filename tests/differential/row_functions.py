@@ -39,7 +39,7 @@ def slowly(n: int) -> int:
 
 
 @pxt.udf
-def embedded(text: str) -> pxt.Array[(4,), pxt.Float]:
+def measured(text: str) -> pxt.Array[(4,), pxt.Float]:
     """A text as numbers, the same whenever it is asked."""
     return np.array([len(text), text.count("a"), 1.0, 0.5], dtype=np.float32)
 
@@ -51,8 +51,8 @@ def described(text: str) -> pxt.Json:
 
 
 @pxt.udf
-def embedded_picture(image: pxt.Image) -> pxt.Array[(4,), pxt.Float]:
-    """A picture in the space of `embedded`."""
+def measured_picture(image: pxt.Image) -> pxt.Array[(4,), pxt.Float]:
+    """A picture in the space of `measured`."""
     return np.array([image.width, 1.0, 1.0, 0.5], dtype=np.float32)
 
 

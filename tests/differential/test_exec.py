@@ -139,10 +139,10 @@ def test_a_nan_is_a_value(pxt, read, make_table):
 
 
 def test_arrays_and_json_with_objects(pxt, make_table, read):
-    from row_functions import described, embedded
+    from row_functions import described, measured
 
     table = make_table({"id": pxt.Int, "s": pxt.String | None}, [{"id": i, "s": s} for i, s in enumerate(["aaa", None, "b"])])
-    table.add_computed_column(e=embedded(table.s), stored=False)
+    table.add_computed_column(e=measured(table.s), stored=False)
     table.add_computed_column(j=described(table.s), stored=False)
     found = read(f"select e, j from {table.get_metadata()['name']} order by id", tier="exec")
     assert found.schema.field("e").type == pa.fixed_shape_tensor(pa.float32(), (4,))

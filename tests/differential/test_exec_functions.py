@@ -16,7 +16,7 @@ NAME = "diff_functions"
 @pytest.fixture(scope="module")
 def table(pxt, tmp_path_factory):
     """Texts and pictures with an embedding index on each."""
-    from row_functions import embedded, embedded_picture
+    from row_functions import measured, measured_picture
 
     paths = exec_pictures.pictures(tmp_path_factory.mktemp("functions"))
     schema = {"id": pxt.Int, "s": pxt.String | None, "img": pxt.Image | None, "plain": pxt.String | None}
@@ -24,8 +24,8 @@ def table(pxt, tmp_path_factory):
     texts = ["aaa", "banana", "zz", None]
     table.insert([{"id": i, "s": text, "img": path, "plain": text} for i, (text, path) in enumerate(zip(texts, paths, strict=True))])
     table.insert([{"id": 9, "s": "of a row without a picture", "img": None, "plain": None}])
-    table.add_embedding_index(table.s, string_embed=embedded)
-    table.add_embedding_index(table.img, string_embed=embedded, image_embed=embedded_picture)
+    table.add_embedding_index(table.s, string_embed=measured)
+    table.add_embedding_index(table.img, string_embed=measured, image_embed=measured_picture)
     yield table
     pxt.drop_table(NAME, force=True)
 
@@ -101,21 +101,21 @@ def test_pictures_like_a_text(table, read):
 
 def test_many_rows_by_similarity(pxt, read, make_table):
     """A cursor of Postgres would take the index here, and find 40 rows."""
-    from row_functions import embedded
+    from row_functions import measured
 
     table = make_table({"id": pxt.Int, "s": pxt.String}, [{"id": i, "s": "ab" * (i % 90)} for i in range(600)])
-    table.add_embedding_index(table.s, string_embed=embedded)
+    table.add_embedding_index(table.s, string_embed=measured)
     name = table.get_metadata()["name"]
     assert read(f"select id from {name} order by similarity(s, 'aba') desc", tier="exec").num_rows == 600
 
 
 def test_a_ticket_for_an_index_goes_stale(pxt, engine, make_table):
-    from row_functions import embedded
+    from row_functions import measured
 
     from pxt_flight.engine.scan import Request
 
     table = make_table({"id": pxt.Int, "s": pxt.String}, [{"id": 1, "s": "a"}])
-    table.add_embedding_index(table.s, string_embed=embedded)
+    table.add_embedding_index(table.s, string_embed=measured)
     request = Request(f"select id, similarity(s, 'a') as x from {table.get_metadata()['name']}")
     pins = engine.plan(request).pins
     assert sum(batch.num_rows for batch in engine.stream(request, pins).batches) == 1

@@ -1,5 +1,6 @@
 """The URL of a media cell leads to the file of that very cell, and to no other that its table or view does not show."""
 
+import io
 from contextlib import closing
 
 import pytest
@@ -144,3 +145,19 @@ def test_a_row_that_is_none(asked, engine, row_id):
     with pytest.raises(PxtFlightError) as refused:
         engine.cell(column, row_id, version)
     assert refused.value.code == "media_not_found"
+
+
+def test_a_picture_that_is_computed_while_it_is_read(asked, engine, table, pxt):
+    import pixeltable.functions as pxtf
+
+    table.add_computed_column(small=pxtf.image.resize(table.clip, (8, 6)), stored=False)
+    tiles = pxt.create_view(f"{NAME}_dir.tiles", table.where(table.id == 0), iterator=pxtf.image.tile_iterator(table.clip, (10, 10)))
+    rows, columns = asked(f"select id, small from {NAME}_dir.films order by id")
+    made = [opened(engine, url, columns) for _, url in rows]
+    assert {Image.open(io.BytesIO(cell.content)).size for cell in made} == {(8, 6)}
+    assert {(cell.kind, cell.table, cell.reference) for cell in made} == {("Image", f"{NAME}_dir/films", "")}
+    rows, columns = asked(f"select tile, clip from {NAME}_dir.tiles")
+    assert len(rows) == tiles.count() == 2
+    for tile, clip in rows:
+        assert Image.open(io.BytesIO(opened(engine, tile, columns).content)).size == (10, 10)
+        assert opened(engine, clip, columns).reference.endswith("/0.png")

@@ -29,7 +29,7 @@ def same(form: str, found: Any, wanted: Any) -> None:
     assert is_null(found) is is_null(wanted), f"{found!r} is not {wanted!r}"
     if is_null(wanted):
         return
-    if form == "picture":
+    if form == "picture" or (form == "url" and isinstance(wanted, Image.Image)):
         _same_picture(_opened(found), wanted)
     elif form == "thumbnail":
         _is_thumbnail(found, wanted)

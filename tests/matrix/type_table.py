@@ -54,7 +54,7 @@ class Row:
         column: its name in SQL.
         form: how its values are compared: `value`, `json`, `array`, `npy`, `file`, `picture`, `thumbnail`, `url`.
         kind: how they arrive.
-        reasons: tiers and clients that do not serve it, and `link` where URLs lead nowhere; all others do.
+        reasons: tiers and clients that do not serve it; all others do.
     """
 
     name: str
@@ -80,7 +80,6 @@ COMPUTED = Reason("Pixeltable computes it while it reads: the query goes to `exe
 CHECKED = Reason("With `media_validation='on_read'` Pixeltable checks the file while it reads: the query goes to `exec` by itself.")
 OF_POSTGRES = Reason("Not beside a column that only `exec` or `cursor` serves; `copy` and `psycopg` have it.", "COLUMN_NOT_FOUND")
 NO_URL = Reason("Rows of `cursor` have no row ids that a URL could name.", "type_unsupported")
-NO_LINK = Reason("The link answers 404 `media_not_found`: nothing is stored. Ask for bytes or thumbnails.")
 NO_FILE = Reason("A picture that is computed while it is read has no file; only `exec` makes one.", "type_unsupported")
 WITHOUT_MODE = Reason("The address has no place for the media mode: links, as in the row above for URLs.")
 # How else.
@@ -175,7 +174,7 @@ ROWS = (
     Row("stored computed column", "matrix_values", "doubled", "value", INT_ALWAYS),
     Row("unstored computed column", "matrix_values", "length", "value", INT, _UNSTORED),
     Row("unstored computed Image, as bytes", "matrix_values", "small", "picture", BINARY, _ONLY_EXEC | {"pxt://": WITHOUT_MODE}),
-    Row("unstored computed Image, as URL", "matrix_values", "small", "url", STRING, _ONLY_EXEC | {"link": NO_LINK}),
+    Row("unstored computed Image, as URL", "matrix_values", "small", "url", STRING, _ONLY_EXEC),
     Row("unstored computed Image, as thumbnail", "matrix_values", "small", "thumbnail", THUMBNAIL, _ONLY_EXEC | {"pxt://": WITHOUT_MODE}),
     Row("a column of which some cells failed", "matrix_values", "failing", "value", FLOAT),
     Row("the error's type: `col__errortype`", "matrix_values", "failing__errortype", "value", STRING, _ONLY_POSTGRES),
@@ -185,7 +184,7 @@ ROWS = (
     Row("tiles (a component view): `pos`", "matrix_tiles", "pos", "value", INT_ALWAYS, _UNSTORED),
     Row("tiles: `tile_coord`", "matrix_tiles", "tile_coord", "json", JSON),
     Row("tiles: a column of the base", "matrix_tiles", "words", "value", STRING),
-    Row("tiles: the picture, as URL", "matrix_tiles", "tile", "url", STRING, _ONLY_EXEC | {"link": NO_LINK}),
+    Row("tiles: the picture, as URL", "matrix_tiles", "tile", "url", STRING, _ONLY_EXEC),
     Row("tiles: the picture, as bytes", "matrix_tiles", "tile", "picture", BINARY, _ONLY_EXEC | {"pxt://": WITHOUT_MODE}),
     Row("a snapshot", "matrix_kept", "changed", "value", STRING),
     Row('an old version: `"films:3"`', "matrix_values:7", "changed", "value", STRING),

@@ -55,7 +55,7 @@ def _of_tiers(row: Row, notes: Footnotes) -> list[str]:
 def _of_clients(row: Row, notes: Footnotes) -> list[str]:
     kind, address = row.kind, row.reasons.get("pxt://")
     polars = _code(_polars(kind))
-    name = f"{_name(row)} {notes.mark(kind.note)}{notes.mark(row.reasons.get('link'))}".rstrip()
+    name = f"{_name(row)} {notes.mark(kind.note)}".rstrip()
     pandas = f"{_code(kind.pandas)} {notes.mark(kind.lossy_in_pandas)}".rstrip()
     through = f"links {notes.mark(address)}" if address else polars
     return [name, _code(_arrow(kind)), _code(kind.rows), polars, through, pandas, _code(kind.duckdb)]

@@ -7,7 +7,6 @@ Accepted by allow-list only: exact node classes, exact types. Anything else answ
 from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
-from uuid import UUID
 
 import pixeltable as pxt
 import sqlalchemy as sql
@@ -20,7 +19,7 @@ from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from pxt_flight.engine.seam.probe import NotSqlError
 from pxt_flight.engine.seam.store import DIRECTORIES, FINGERPRINT, MOMENTS
-from pxt_flight.engine.types import MEDIA_TYPES, ColumnType, MediaColumn, blob_name, parse_type
+from pxt_flight.engine.types import ColumnType, MediaColumn, blob_name, parse_type
 
 T = TypeVar("T")
 Property = Literal["value", "errortype", "errormsg", "embedding", "rowid", "first_rowid"]
@@ -148,7 +147,7 @@ def compile_relation(
     named = {want.column for want in wanted if want.column} or {_plainest(kinds)}
     expressions = {name: table[name] for name in sorted(named)}
     expressions |= {want.name: table[want.column].embedding() for want in wanted if want.property == "embedding"}
-    statement, stored, row_id = _scanned(table, expressions)
+    statement, stored, row_id = scanned(table, expressions)
     selected = []
     media: dict[CellSource, MediaColumn] = {}
     blobs: set[str] = set()
@@ -178,57 +177,7 @@ def compile_relation(
     # Pixeltable names its FROM itself, with joins for a view: keeping what the columns imply beside that makes it ambiguous.
     final = statement.with_only_columns(*(selected or [sql.literal_column("1").label("?")]))
     names = {(column.table.name, column.name): name for name, column in stored.items()}
-    return Relation(_render(final), _reads(final), names, media, frozenset(blobs))
-
-
-@dataclass(frozen=True)
-class Lookup:
-    """How one media cell is found.
-
-    Attributes:
-        kind: its Pixeltable type, `Image`.
-        table: path of its table.
-        statement: the stored path of a cell; its parameters are `$1` ..., the numbers of the row id, then the version of the row.
-        width: how many numbers the row id has.
-        is_of_base: whether another table than the one that was asked for stores the column.
-    """
-
-    kind: str
-    table: str
-    statement: str
-    width: int
-    is_of_base: bool
-
-
-def compile_lookup(column: MediaColumn) -> Lookup | None:
-    """Plan the look-up of a media column's cells. Needs `in_transaction`.
-
-    Args:
-        column: as a grant names it; its table is read as of the grant's version, so what a view leaves out is not found.
-
-    Returns:
-        None where there is no such table, version or media column.
-
-    Raises:
-        NotSqlError: the column is computed while it is read.
-    """
-    catalog = get_runtime().catalog
-    table, live = (catalog.get_table_by_id(UUID(column.table_id), version) for version in (column.version, None))
-    if table is None or live is None:
-        return None
-    name = next((name for name in table.columns() if _column_number(table, name) == column.column_id), None)
-    kind = None if name is None else parse_type(str(table[name].col.col_type)).name
-    if name is None or kind not in MEDIA_TYPES:
-        return None
-    cell = table[name]
-    # Of a table that checks files while it reads: the file as it is stored, which was checked when the URL was made.
-    statement, stored, _ = _scanned(table, {name: cell.components[0] if cell.perform_validation else cell})
-    row_id = _row_id_columns(stored[name])
-    keys = [stored[name].table.c[key] for key in (*row_id, "v_min")]
-    found = [key == sql.literal_column(f"${i}", sql.BigInteger) for i, key in enumerate(keys, 1)]
-    path = str(live._path()).strip("/").replace(".", "/")
-    is_of_base = not stored[name].table.name.endswith(column.table_id)
-    return Lookup(kind, path, _render(statement.with_only_columns(stored[name]).where(*found).limit(1)), len(row_id), is_of_base)
+    return Relation(rendered(final), _reads(final), names, media, frozenset(blobs))
 
 
 def moments(tables: Iterable[pxt.Table]) -> list[frozenset[Moment]]:
@@ -275,7 +224,7 @@ def _versions(table: Any) -> Mapping[Any, Any]:
     return versions
 
 
-def _scanned(table: pxt.Table, expressions: Mapping[str, Any]) -> tuple[Any, dict[str, Any], Sequence[Any]]:
+def scanned(table: pxt.Table, expressions: Mapping[str, Any]) -> tuple[Any, dict[str, Any], Sequence[Any]]:
     """Pixeltable's scan for some expressions: its statement, their columns in it by name, and those of the table's row id.
 
     Raises:
@@ -339,10 +288,10 @@ def media_column(table: pxt.Table, name: str) -> MediaColumn:
     """A column as a grant names it. Needs `in_transaction`."""
     # A snapshot without columns of its own is no version of anything: its id alone says which rows it shows.
     own = _versions(table).get(table._id)
-    return MediaColumn(table._id.hex, None if own is None else int(own.version), _column_number(table, name))
+    return MediaColumn(table._id.hex, None if own is None else int(own.version), column_number(table, name))
 
 
-def _column_number(table: pxt.Table, name: str) -> int:
+def column_number(table: pxt.Table, name: str) -> int:
     """A number that no other column of the table has: Pixeltable counts anew in each view, so its place in the chain is part of it."""
     column = table[name].col.qid
     chain = list(_versions(table))  # from the view down; the base is 1, however many views come to stand on it
@@ -350,10 +299,10 @@ def _column_number(table: pxt.Table, name: str) -> int:
 
 
 def _cell_source(name: str, kind: str, column: Any) -> CellSource:
-    return CellSource(kind, name, column.table.name, column.name, _row_id_columns(column))
+    return CellSource(kind, name, column.table.name, column.name, row_id_columns(column))
 
 
-def _row_id_columns(column: Any) -> tuple[str, ...]:
+def row_id_columns(column: Any) -> tuple[str, ...]:
     """The names of the row id's columns where a column is stored."""
     if "v_min" not in column.table.c:
         raise NotSqlError("the table is not versioned")
@@ -395,5 +344,6 @@ def _reads(statement: Any) -> frozenset[tuple[str, str]]:
     return frozenset((column.table.name, column.name) for column in found)
 
 
-def _render(statement: Any) -> str:
+def rendered(statement: Any) -> str:
+    """The SQL of a statement, with its values as literals."""
     return str(statement.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
