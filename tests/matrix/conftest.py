@@ -36,7 +36,7 @@ def collected(tables: dict[str, Any]) -> Collect:
 
 
 def _is_file(row: Row) -> bool:
-    return row.form in ("file", "thumbnail", "url") and row.column != "small"
+    return row.form in ("file", "thumbnail", "url") and row.column not in ("small", "tile")
 
 
 def _expression(table: Any, row: Row) -> Any:
