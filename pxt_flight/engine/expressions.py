@@ -16,6 +16,7 @@ from pxt_flight.engine import functions, grammar
 from pxt_flight.engine.constants import INT64, Constant, as_type, is_number, number_literal, text
 from pxt_flight.engine.dialect import Plus
 from pxt_flight.engine.grammar import position
+from pxt_flight.engine.sources import split_hidden
 from pxt_flight.engine.types import parse_type
 from pxt_flight.errors import PxtFlightError, error
 
@@ -98,6 +99,8 @@ class ExpressionBuilder:
         if qualifier and qualifier not in self._table_names:
             raise error("TABLE_NOT_FOUND", f"The statement names no table {qualifier}.", where=position(node))
         name = node.name.lower()
+        if name not in self._columns and split_hidden(name) is not None:
+            raise refuse(node, f"The column {name} beside what Pixeltable computes")
         if name not in self._columns:
             close = get_close_matches(name, self._columns, n=1)
             raise error(

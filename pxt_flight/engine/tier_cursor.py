@@ -133,9 +133,10 @@ def _check_media(output: Output, mode: media.MediaMode, *, is_cursor: bool) -> N
         return
     media.check_served(output.type.name, output.name, mode)
     if mode.is_url and (is_cursor or output.column is None):
+        why = "is read without row ids here" if is_cursor else "is computed by the statement"
         raise error(
             "type_unsupported",
-            f"Column {output.name} is computed by the statement: it has no URL.",
+            f"Column {output.name} {why}: it has no URL.",
             hint="Ask for media=bytes or thumbnail:N.",
             where={"column": output.name},
         )

@@ -78,7 +78,7 @@ class Row:
 # Why not.
 COMPUTED = Reason("Pixeltable computes it while it reads: the query goes to `exec` by itself.")
 CHECKED = Reason("With `media_validation='on_read'` Pixeltable checks the file while it reads: the query goes to `exec` by itself.")
-OF_POSTGRES = Reason("Not beside a column that only `exec` or `cursor` serves; `copy` and `psycopg` have it.", "COLUMN_NOT_FOUND")
+OF_POSTGRES = Reason("Not beside a column that only `exec` or `cursor` serves; `copy` and `psycopg` have it.", "sql_unsupported")
 NO_URL = Reason("Rows of `cursor` have no row ids that a URL could name.", "type_unsupported")
 NO_FILE = Reason("A picture that is computed while it is read has no file; only `exec` makes one.", "type_unsupported")
 WITHOUT_MODE = Reason("The address has no place for the media mode: links, as in the row above for URLs.")
