@@ -171,12 +171,12 @@ def test_metrics_of_both_planes_are_at_the_http_port(server, db, films):
         assert secret not in text
 
 
-@pytest.mark.parametrize("tier", ["copy", "cursor"])
+@pytest.mark.parametrize("tier", ["copy", "exec"])
 def test_the_tier_is_told_beside_the_rows(stranger, as_owner, make_table, pxt, tier):
     table = make_table({"id": pxt.Int, "s": pxt.String}, [{"id": i, "s": "ab"} for i in range(3000)])
     table.add_computed_column(size=pxt.functions.string.len(table.s), stored=False)
     name = table.get_metadata()["name"]
-    sql = f"select {'size' if tier == 'cursor' else 'id'} from {name}"
+    sql = f"select {'size' if tier == 'exec' else 'id'} from {name}"
     info = stranger.get_flight_info(fl.FlightDescriptor.for_command(sql.encode()), as_owner)
     told = f'{{"tier": "{tier}"}}'.encode()
     assert info.app_metadata == told
