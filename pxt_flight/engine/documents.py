@@ -26,6 +26,7 @@ from pxt_flight.errors import error
 
 Converter = Callable[[pa.Array], pa.Array]
 _MARK = "pxt$object "
+_MARKED = f'"{_MARK}'
 _SIGNED = 32  # digits
 
 
@@ -53,8 +54,8 @@ class Documents:
 
         def convert(column: pa.Array) -> pa.Array:
             texts = column.storage if isinstance(column, pa.ExtensionArray) else column
-            marked = pc.fill_null(pc.match_substring(texts, f'"{_MARK}'), False)
-            if pc.any(marked).as_py():
+            if _may_hold_objects(texts):
+                marked = pc.fill_null(pc.match_substring(texts, _MARKED), False)
                 values = [json.loads(text) for text in texts.filter(marked).to_pylist()]
                 texts = pc.replace_with_mask(texts, marked, pa.array(self._texts(values, field.name), texts.type))
             return texts.cast(field.type)
@@ -119,6 +120,12 @@ def stored_values(schema: pa.Schema, sources: Sequence[CellSource], run: int, st
         blobs.converter(field) if is_blob(field) else documents.converter(field) if has_documents and _is_json(field) else None
         for field in schema
     ]
+
+
+def _may_hold_objects(texts: pa.Array) -> bool:
+    """Whether the mark stands anywhere in a batch: to look at all of it at once takes a tenth of the time of looking at each text."""
+    data = texts.buffers()[2]
+    return data is not None and _MARKED.encode() in data.to_pybytes()
 
 
 def _is_json(field: pa.Field) -> bool:
