@@ -40,6 +40,9 @@ format: .venv/.synced ## rewrite the code in the project's format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+docs: .venv/.synced ## write docs/types.md anew, from the table that the tests prove
+	@$(BIN)/python tests/matrix/types_page.py
+
 bench: .venv/.synced ## every speed and memory ratio, measured in this run
 	@$(BIN)/python -m benchmarks $(ARGS)
 
@@ -51,4 +54,4 @@ clean: ## remove what the targets above made, .demo included
 	@if [ -x $(BIN)/pxt-flight ] && [ -d .demo ]; then $(BIN)/pxt-flight stop --home .demo || true; fi
 	@rm -rf .venv .demo .bench dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup demo test lint format bench lock clean
+.PHONY: help setup demo test lint format docs bench lock clean

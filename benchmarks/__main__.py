@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks import machine, page
 from benchmarks.store import temporary_server
 
-_PARTS = ("memory", "read", "latency", "client")
+_PARTS = ("memory", "thumbnails", "read", "latency", "client", "links")
 _SIZES, _SMOKE_SIZES = (1_000, 100_000, 1_000_000), (2_000,)
 _ROUNDS, _SMOKE_ROUNDS = 5, 1
 

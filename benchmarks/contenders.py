@@ -15,6 +15,7 @@ from benchmarks.dataset import COLUMNS
 from benchmarks.rounds import forgiven
 from pxt_flight.engine.seam import plan
 from pxt_flight.engine.seam.store import libpq_uri
+from pxt_flight.engine.types import ColumnType
 from pxt_flight.registration import Server
 
 LOCAL, LOCAL_PANDAS, PROXY = "local collect()", "local collect().to_pandas()", "local proxy collect()"
@@ -118,9 +119,9 @@ def rival(name: str, ends_in: str, run: Callable[[], Any]) -> Contender:
 
 def planned_sql(table: Any) -> str:
     """The statement that Pixeltable itself plans for `COLUMNS` of a table, Json as text."""
-    kinds = dict(zip(COLUMNS, ("Int", "String", "Float", "Timestamp", "Json"), strict=True))
+    kinds = {name: ColumnType(kind, True) for name, kind in zip(COLUMNS, ("Int", "String", "Float", "Timestamp", "Json"), strict=True)}
     wanted = [plan.Wanted(name, name) for name in COLUMNS]
     relation = plan.in_transaction(lambda: plan.compile_relation(table, wanted, kinds, {}))
     # As Pixeltable's own login: it need not be spared what only our server looks at; Postgres plans the subquery away.
-    columns = ", ".join(f"CAST({name} AS text) AS {name}" if kinds[name] == "Json" else name for name in COLUMNS)
+    columns = ", ".join(f"CAST({name} AS text) AS {name}" if kinds[name].name == "Json" else name for name in COLUMNS)
     return f"SELECT {columns} FROM ({relation.statement}) AS planned"

@@ -42,6 +42,10 @@ slow down and speed up by the minute. CPU is that of the client process alone. A
 """
 _NOTES = {
     "memory": "The resident set of the data plane while a client reads batch by batch, over what it was before.",
+    "thumbnails": """\
+`SELECT image` with `media="thumbnail:256"` through our client: decoded from the files (`made`), then read from the cache in the home
+(`kept`). `per_s` is by the wall clock, on all cores, which the client shares; `per_s_of_one_core` is by the CPU time of the data plane.
+The files are in the page cache.""",
     "point": """\
 From the statement's text to the row in the client's hands, another key each time. ROAPI takes no parameters over ADBC, so there are
 also lines where the key is written into the text.""",

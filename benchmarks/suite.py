@@ -5,6 +5,7 @@ import gc
 import os
 import sys
 import time
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,12 +16,14 @@ import psutil
 import pyarrow.parquet as pq
 
 import pxt_flight as pf
-from benchmarks import answers, client_memory, contenders, dataset, latency, memory, report, tables
+from benchmarks import answers, client_memory, contenders, dataset, latency, links, memory, photographs, report, tables
 from benchmarks.contenders import ADBC, FLIGHT, LOCAL, LOCAL_PANDAS, PROXY, RAW, ROUTER, Connections, Contender
 from benchmarks.gates import Gate
+from benchmarks.photographs import SIZE
 from benchmarks.report import Part
 from benchmarks.rivals import SLOW, Rivals
 from benchmarks.rounds import NotRunError, Outcome, interleave
+from pxt_flight.config import Settings
 from pxt_flight.engine.seam.store import libpq_uri
 from pxt_flight.registration import Server
 
@@ -30,8 +33,11 @@ _STARTED = psutil.Process().create_time()
 _STREAM_ROWS = 1_000_000
 _INSERTED_ROWS = 100_000  # at most; more would take Pixeltable a minute
 _STREAM_MIB = 64
-_FLIGHT_FASTER, _ADBC_FASTER, _OF_THE_RAW_LIMIT, _POINT_MS = 25.0, 20.0, 2.0, 15.0
+_FLIGHT_FASTER, _ADBC_FASTER, _OF_THE_RAW_LIMIT, _POINT_MS = 25.0, 20.0, 1.5, 15.0
+_LINKS, _LINK_ROUNDS = 1.5, 7
 _SMOKE_KEYS, _KEYS = 5, 200
+_SMOKE_PHOTOGRAPHS, _PHOTOGRAPHS = 50, 1000
+_MADE_PER_CORE, _KEPT_PER_S, _PHOTOGRAPHS_MIB = 300, 5000, 128
 _TOO_SLOW = "it takes minutes at so many rows; one run of local collect() is under `client`"
 
 
@@ -67,14 +73,13 @@ class Suite:
         """
         _tell("tables are filled, rivals start")
         pxt.init()
-        home, measures_reading = Path(os.environ["PIXELTABLE_HOME"]), bool(set(wanted) - {"memory", "client"})
+        home, measures_reading = Path(os.environ["PIXELTABLE_HOME"]), bool({"read", "latency"} & set(wanted))
         # The pool ends first: what starts in it is then still stopped.
         with contextlib.ExitStack() as opened, ThreadPoolExecutor() as pool:
             rivals = Rivals(home, pool, opened)
             found = self._prepare(rivals, wanted)
             # Memory first: its idle is then that of a server which has not yet grown by anything else.
-            if "memory" in wanted:
-                self._memory()
+            _measure({"memory": self._memory, "thumbnails": lambda: self._thumbnails(home)}, wanted)
             if measures_reading:
                 rivals.start_roapi({tables.named(rows): self._export(home, rows) for rows in found})
                 connections = opened.enter_context(contenders.connected(self.server))
@@ -82,8 +87,7 @@ class Suite:
                 rivals.wait()
             if "latency" in wanted:
                 self._latency(found, connections, rivals)
-            if "client" in wanted:
-                self._client()
+            _measure({"client": self._client, "links": lambda: self._links(home, found)}, wanted)
             if "read" in wanted:
                 rivals.wait()
                 rivals.fill([rows for rows in self.sizes if rows <= SLOW])
@@ -98,7 +102,7 @@ class Suite:
     def _prepare(self, rivals: Rivals, wanted: tuple[str, ...]) -> dict[int, Any]:
         """The tables by their rows; rivals start while the long one is filled."""
         sizes = {_STREAM_ROWS} if {"memory", "latency", "client"} & set(wanted) else set()
-        if {"read", "latency"} & set(wanted):
+        if {"read", "latency", "links"} & set(wanted):
             sizes.update(self.sizes)
         if "read" in wanted:
             rivals.launch_proxy()
@@ -184,6 +188,40 @@ class Suite:
         first = latency.first_batch(table, tables.named(_STREAM_ROWS), connections, rivals.roapi, rounds=self.rounds)
         self.parts["first_batch"] = Part(f"The first batch of {_STREAM_ROWS:,} rows", report.latency_lines(first), roapi | first.not_run)
 
+    def _thumbnails(self, home: Path) -> None:
+        count = _SMOKE_PHOTOGRAPHS if self.smoke else _PHOTOGRAPHS
+        _tell(f"thumbnails of {count:,} photographs")
+        name, pid = "bench_photographs", self.server.planes["flight"].pid
+        photographs.fill(name, home / "photographs", count)
+        kept = Settings(home=home).thumbnail_dir
+        with pf.connect(self.server.flight_uri, key=self.server.key) as db:
+            photographs.read(db, name, count, pid)  # loads the decoders
+            made = photographs.line("made", [photographs.read(db, name, count, pid, forget=kept) for _ in range(self.rounds)], count)
+            again = photographs.line("kept", [photographs.read(db, name, count, pid) for _ in range(self.rounds)], count)
+        self.parts["thumbnails"] = Part(f"Thumbnails of {count:,} photographs of {SIZE[0]}x{SIZE[1]}, 100 KB", [made, again])
+        unjudged = "only a smoke" if self.smoke else ""
+        what = f"thumbnails of {count:,} photographs"
+        self.gates += [
+            Gate(f"{what}, made: a second of one core", made["per_s_of_one_core"], _MADE_PER_CORE, at_least=True, unjudged=unjudged),
+            Gate(f"{what}, kept: a second", again["per_s"], _KEPT_PER_S, at_least=True, unjudged=unjudged),
+            Gate(f"{what}, made: MiB of the data plane over idle", made["growth_mib"], _PHOTOGRAPHS_MIB),
+        ]
+
+    def _links(self, home: Path, found: dict[int, Any]) -> None:
+        rows = self._shared_rows
+        _tell(f"links of {rows:,} rows")
+        name = "bench_links"
+        links.fill(name, found[rows], home / "picture.png", libpq_uri())
+        with pf.connect(self.server.flight_uri, key=self.server.key) as db:
+            outcome = interleave(links.ways(db, name), rounds=max(self.rounds, _LINK_ROUNDS), warm_up=True)
+        lines = report.read_lines(
+            outcome, rows, ends=dict.fromkeys((links.WITHOUT, links.WITH), "arrow"), slow=links.WITH, limit=links.WITHOUT
+        )
+        self.parts["links"] = Part(f"Reading {rows:,} rows with a link to an image in each", lines, outcome.not_run)
+        unjudged = "only a smoke" if self.smoke else "" if rows == GATED_ROWS else f"the bound is for {GATED_ROWS:,} rows"
+        ratio = report.ratios(outcome.samples, links.WITH, links.WITHOUT)
+        self.gates.append(Gate(f"{rows:,} rows, with a link in each: times the wall time without", ratio, _LINKS, unjudged=unjudged))
+
     def _client(self) -> None:
         _tell("clients' memory")
         part = self.parts["client"] = Part(f"Memory of a client that reads {_STREAM_ROWS:,} rows, one run each")
@@ -193,6 +231,12 @@ class Suite:
                 part.lines.append(client_memory.measured(way, tables.named(_STREAM_ROWS), _STREAM_ROWS, self.server))
             except NotRunError as why:
                 part.not_run[way] = str(why)
+
+
+def _measure(parts: Mapping[str, Callable[[], None]], wanted: Collection[str]) -> None:
+    for name, measure in parts.items():
+        if name in wanted:
+            measure()
 
 
 def _tell(what: str) -> None:

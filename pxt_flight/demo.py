@@ -78,7 +78,7 @@ def _show(server: Server) -> None:
     from pxt_flight.client.database import connect
 
     with connect(server.flight_uri, key=server.key) as db:
-        frame = db.sql(QUERY, [64]).to_polars()
+        frame = db.sql(QUERY, [64], media="thumbnail:256").to_polars()
         _say("\nRows of photos that came into polars over Arrow Flight (image is a JPEG thumbnail):\n")
         with pl.Config(tbl_rows=8, fmt_str_lengths=34, tbl_width_chars=120):
             _say(str(frame.with_columns(pl.col("image").bin.size().alias("image (bytes)")).drop("image")))

@@ -165,6 +165,7 @@ def run(main: Callable[[Channel], None]) -> int:
         Exception: what `main` raised after it was ready.
     """
     channel = attach()
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         main(channel)
     except Exception as failure:

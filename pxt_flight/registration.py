@@ -62,6 +62,18 @@ def running(home: Path) -> Server | None:
     return server if server and server.is_alive() else None
 
 
+def public_url(home: Path) -> str:
+    """The URL under which clients reach the HTTP port of the server that runs on `home`.
+
+    Raises:
+        UnavailableError: it is not ready yet.
+    """
+    server = running(home)
+    if server is None:
+        raise error("unavailable", "The server is starting or stopping.", hint="Try again in a moment.")
+    return server.public_url
+
+
 @contextlib.contextmanager
 def claim(home: Path) -> Iterator[None]:
     """Hold `home` for one server as long as the context lasts.

@@ -34,6 +34,8 @@ _STOP_MARGIN = 15.0
 # Seconds that a forced server is given; it waits for nothing but Postgres.
 _FORCED_TIMEOUT = postgres.GRACE + postgres.SHUTDOWN_TIMEOUT
 _POLL_INTERVAL = 0.05
+# What means "all of this machine", and its loopback.
+_ALL_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (compared, not bound)
 # Of servers that `start` started here: an unkept handle of a living child is a ResourceWarning, and only its parent can reap it.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -56,6 +58,7 @@ def serve(settings: Settings, *, planes: Mapping[str, str] = PLANES) -> int:
     home = prepare_home(settings.home)
     with claim(home):
         _warn_of_opened_folders(home)
+        _warn_of_local_links(settings)
         return asyncio.run(_serve(settings.model_copy(update={"home": home}), planes))
 
 
@@ -188,7 +191,7 @@ def _describe(settings: Settings, server_id: str, reports: dict[str, dict[str, A
 
 def _authority(host: str, port: int) -> str:
     """`host:port` as this machine reaches it: an address that means "all of them" cannot be connected to everywhere."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (compared, not bound)
+    host = _ALL_ADDRESSES.get(host, host)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
@@ -199,6 +202,15 @@ def _warn_of_opened_folders(home: Path) -> None:
         sys.stderr.write(
             "Warning: running as root, the embedded Postgres lets every user of this machine list and enter these folders:\n"
             f"{names}Run as another user, or keep the home elsewhere, if that must not be.\n"
+        )
+
+
+def _warn_of_local_links(settings: Settings) -> None:
+    """Which of its addresses others reach this machine by cannot be known from here: a container's name means nothing outside of it."""
+    if settings.public_url is None and settings.host in _ALL_ADDRESSES:
+        sys.stderr.write(
+            f"Warning: URLs of media will begin with {_ALL_ADDRESSES[settings.host]}, which other machines cannot reach.\n"
+            "Name the address under which they reach the HTTP port with --public-url.\n"
         )
 
 

@@ -10,7 +10,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pxt_flight.config import Settings
+from pxt_flight.config import METRICS_FOLDER, Settings, empty_folder
 from pxt_flight.errors import error, from_json
 from pxt_flight.plane import LEAVE_MARGIN
 from pxt_flight.process import ProcessIdentity
@@ -34,7 +34,7 @@ class PlaneProcess:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-P", "-m", module),
-            env=os.environ | settings.environment(),
+            env=os.environ | settings.environment() | {METRICS_FOLDER: str(settings.metrics_dir)},
             stdin=PIPE,
             stdout=PIPE,
             start_new_session=True,
@@ -121,6 +121,7 @@ class Supervisor:
 
     async def _start(self) -> dict[str, dict[str, Any]] | None:
         """Start all planes and wait until they are ready; None if a signal came first."""
+        empty_folder(self._settings.metrics_dir)
         for name, module in self._modules.items():
             self._running.append(await PlaneProcess.start(name, module, self._settings))
         ready = asyncio.gather(*(plane.ready() for plane in self._running))

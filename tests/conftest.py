@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 import pxt_flight as pf
-from pxt_flight import postgres
+from pxt_flight import postgres as embedded
 from pxt_flight.config import Settings
 from pxt_flight.registration import Server
 from pxt_flight.server import running_server
@@ -27,7 +28,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     # This tree, wherever the interpreter's own installation points.
     os.environ |= {"PIXELTABLE_HOME": str(home), "PIXELTABLE_VERBOSITY": "0", "PYTHONPATH": str(TREE)}
     yield home
-    if postmaster := postgres.find(home):
+    if postmaster := embedded.find(home):
         postmaster.identity.send(signal.SIGINT)
         assert postmaster.identity.wait(30)
 
@@ -71,6 +72,29 @@ def engine(pxt: Any, reader: str) -> Iterator[Any]:
     assert engine.slow_because is None
     yield engine
     engine.close()
+
+
+@pytest.fixture(scope="session")
+def postgres(pxt: Any) -> Iterator["psycopg.Connection[Any]"]:
+    """A connection of our own to the store's Postgres, to look at what the server leaves there."""
+    from pxt_flight.engine.seam.store import libpq_uri
+
+    with psycopg.connect(libpq_uri(), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def busy_backends(postgres: Any) -> Callable[[], list[int]]:
+    """The pids of the Postgres sessions, beside this one, that are inside of a transaction."""
+
+    def ask() -> list[int]:
+        query = (
+            "select pid from pg_stat_activity where backend_type = 'client backend' and datname = current_database() "
+            "and pid <> pg_backend_pid() and xact_start is not null"
+        )
+        return [pid for (pid,) in postgres.execute(query).fetchall()]
+
+    return ask
 
 
 @pytest.fixture

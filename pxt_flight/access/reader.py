@@ -1,7 +1,7 @@
 """The restricted role: the only login of Postgres that a statement of a user ever runs as.
 
 It may log in, read what it is granted column by column (`Store.grant`), and use the two things of our schema that plans need: the type of
-cell references and the function that refuses Json with objects in it. It owns nothing, is member of nothing and sees none of Pixeltable's
+cell references and the function that names the objects inside of Json. It owns nothing, is member of nothing and sees none of Pixeltable's
 metadata. Its session is read-only, and its memory and temporary files are bounded.
 """
 
@@ -74,4 +74,4 @@ def _make(connection: Connection, name: str, password: str) -> None:
         connection.execute(sql.SQL("ALTER ROLE {} SET {} = {}").format(role, sql.Identifier(setting), sql.Literal(value)))
     connection.execute(sql.SQL("GRANT USAGE ON SCHEMA pxt_flight TO {}").format(role))
     connection.execute(sql.SQL("GRANT USAGE ON TYPE pxt_flight.cell TO {}").format(role))
-    connection.execute(sql.SQL("GRANT EXECUTE ON FUNCTION pxt_flight.not_json(text, jsonb) TO {}").format(role))
+    connection.execute(sql.SQL("GRANT EXECUTE ON FUNCTION pxt_flight.objects(jsonb, text, text, text) TO {}").format(role))

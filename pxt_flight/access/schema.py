@@ -32,9 +32,12 @@ DO $$ BEGIN
     CREATE TYPE pxt_flight.cell AS (source integer, row_id bigint[], v_min bigint);
 EXCEPTION WHEN duplicate_object THEN NULL;
 END $$;
-CREATE OR REPLACE FUNCTION pxt_flight.not_json(name text, cell jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE AS
-    $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'PX001', MESSAGE = 'pxt_flight.not_json: ' || name; END $$;
-REVOKE ALL ON FUNCTION pxt_flight.not_json(text, jsonb) FROM PUBLIC;
+-- Json in which objects (images, arrays, bytes) stand: each is named by its cell, in a key that none but this function can make.
+CREATE OR REPLACE FUNCTION pxt_flight.objects(cell jsonb, marker text, secret text, place text) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    SELECT replace(cell::text, '"' || marker || '":', '"pxt$object ' || place || ' '
+        || left(encode(sha256(convert_to(secret || ' ' || place, 'UTF8')), 'hex'), 32) || '":')::jsonb
+$$;
+REVOKE ALL ON FUNCTION pxt_flight.objects(jsonb, text, text, text) FROM PUBLIC;
 """
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 from pxt_flight.client.discovery import Found, named_server
 from pxt_flight.client.explanation import Explanation
 from pxt_flight.client.local_server import chosen_home, running_in, start, why_not_startable
+from pxt_flight.client.preview import MEDIA
 from pxt_flight.client.result import Result
-from pxt_flight.client.table import Table
+from pxt_flight.client.table import Table, quoted
 from pxt_flight.client.transport import Transport
 from pxt_flight.errors import ConnectError, PxtFlightError, UnauthenticatedError, error
 
@@ -42,13 +43,18 @@ class Database:
         Args:
             query: PostgreSQL's SELECT; placeholders are `$1` or `?`.
             parameters: the values of the placeholders, in order.
-            media: how images are sent: `thumbnail:N` (default, N = 256 pixels) or `bytes`.
+            media: how media values are sent: `url` (default; links that are good for 15 minutes), `thumbnail:N` (JPEG) or `bytes`.
 
         Raises:
             PxtFlightError: what the server says, with its code and hint.
         """
-        command = {"sql": query, "parameters": list(parameters)} | ({} if media is None else {"media": media})
-        return Result(self._transport.read(command), self.uri, explain=lambda: self.explain(query, parameters))
+        values = list(parameters)  # as they are now: the display asks again, later
+        command = {"sql": query, "parameters": values} | ({} if media is None else {"media": media})
+
+        def again(columns: Sequence[str] | None) -> Result:
+            return self.sql(query if columns is None else _narrowed(query, columns), values, media=MEDIA)
+
+        return Result(self._transport.read(command), self.uri, explain=lambda: self.explain(query, values), again=again)
 
     def explain(self, query: str, parameters: Sequence[Any] = ()) -> Explanation:
         """How the server would read a query, and why; nothing is read.
@@ -64,7 +70,7 @@ class Database:
 
     def table(self, name: str) -> Table:
         """A table by its name: `films`, `dir.films` or `dir/films`. Whether it exists is asked when it is read."""
-        return Table(name.replace(".", "/"), self.sql)
+        return Table(name.replace(".", "/"), self.sql, self._transport.call)
 
     def __getitem__(self, name: str) -> Table:
         return self.table(name)
@@ -145,13 +151,18 @@ def scan_pxt(
         name: the table, `films` or `dir.films`.
         db: the connection; default one that `connect()` finds by itself, open as long as the frame is in use.
         version: as in `Table.scan_polars`, like the rest.
-        media: how images are sent.
+        media: how media values are sent, as in `Table.scan`.
         on_transfer: called after each read.
 
     Raises:
         PxtFlightError: no server was found, or what the server says.
     """
     return (connect() if db is None else db).table(name).scan_polars(version=version, media=media, on_transfer=on_transfer)
+
+
+def _narrowed(query: str, columns: Sequence[str]) -> str:
+    """Some columns of a query's result. A line of its own for the query: a comment at its end swallows nothing."""
+    return f"SELECT {', '.join(map(quoted, columns))} FROM (\n{query.rstrip().removesuffix(';')}\n) AS narrowed"  # noqa: S608  # quoted
 
 
 def _opened_in_home(home: str | Path | None, key: str | None) -> Database:

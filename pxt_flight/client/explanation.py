@@ -48,7 +48,8 @@ class Explanation:
 
     def _repr_html_(self) -> str:
         head, *rest = str(self).split("\n")
-        return f"<strong>{escape(head)}</strong><pre>{escape(chr(10).join(rest))}</pre>"
+        # In a div: JupyterLab indents a <pre> that stands by itself.
+        return f"<div><strong>{escape(head)}</strong><pre>{escape(chr(10).join(rest))}</pre></div>"
 
 
 def _section(title: str, lines: Any) -> str:

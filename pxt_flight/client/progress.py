@@ -62,9 +62,12 @@ def is_wanted(shown: bool | None) -> bool:
 
 def is_interactive() -> bool:
     """Whether somebody looks on: the errors' output is a terminal, or this is the kernel of a notebook."""
+    return _is_notebook() or bool(sys.stderr and sys.stderr.isatty())
+
+
+def _is_notebook() -> bool:
     shell = sys.modules.get("IPython")
-    kernel = shell and getattr(shell.get_ipython(), "kernel", None)
-    return kernel is not None or bool(sys.stderr and sys.stderr.isatty())
+    return shell is not None and getattr(shell.get_ipython(), "kernel", None) is not None
 
 
 def _bar() -> Any:
@@ -72,4 +75,6 @@ def _bar() -> Any:
         warnings.simplefilter("ignore")
         from tqdm.auto import tqdm
     # With a delay it does not draw before its first numbers are there.
-    return tqdm(unit=" rows", unit_scale=True, leave=False, delay=1e-9, file=sys.stderr, bar_format="{n_fmt}{unit} [{elapsed}{postfix}]")
+    # A notebook paints what comes on stderr in red, as something that went wrong.
+    file = sys.stdout if _is_notebook() else sys.stderr
+    return tqdm(unit=" rows", unit_scale=True, leave=False, delay=1e-9, file=file, bar_format="{n_fmt}{unit} [{elapsed}{postfix}]")

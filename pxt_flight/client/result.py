@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow as pa
 import pyarrow.flight as fl
 
+from pxt_flight.client import display
 from pxt_flight.client.background import Pull
 from pxt_flight.client.explanation import Explanation
+from pxt_flight.client.preview import ROWS, Preview, Read, first_kept_rows, first_rows
 from pxt_flight.client.progress import Progress
+from pxt_flight.client.values import media_mode, type_name
 from pxt_flight.errors import error
 
 if TYPE_CHECKING:
@@ -33,16 +36,19 @@ class Result:
     A pull that lasts longer than a second shows a progress bar where a person looks on (a terminal or a notebook); `progress=` or the
     environment variable PXT_FLIGHT_PROGRESS (0 or 1) says otherwise.
 
+    A notebook shows its first 20 rows with thumbnails, by a query of their own that ends there: the stream stays whole.
+
     Attributes:
         schema: the columns, known before any row has come.
     """
 
-    def __init__(self, reader: fl.FlightStreamReader, uri: str, *, explain: Callable[[], Explanation]) -> None:
+    def __init__(self, reader: fl.FlightStreamReader, uri: str, *, explain: Callable[[], Explanation], again: Read) -> None:
         self._reader: fl.FlightStreamReader | None = reader
         self._pull: Pull | None = None
         self._table: pa.Table | None = None
         self._uri = uri
         self._explain = explain
+        self._again = again  # for its display
         self.schema: pa.Schema = reader.schema
 
     def to_arrow(self, *, progress: bool | None = None) -> pa.Table:
@@ -119,8 +125,18 @@ class Result:
 
     def __repr__(self) -> str:
         rows = "not read yet" if self._table is None else f"{self._table.num_rows} rows"
-        columns = ", ".join(f"{field.name}: {field.type}" for field in self.schema)
-        return f"Result({rows}; {columns})"
+        columns = [f"{field.name}: {field.type if media_mode(field) is None else type_name(field)}" for field in self.schema]
+        more = [f"and {len(columns) - ROWS} more"] if len(columns) > ROWS else []
+        return f"Result({rows}; {', '.join(columns[:ROWS] + more)})"
+
+    def _repr_html_(self) -> str:
+        return display.shown(self._preview)
+
+    def _preview(self) -> Preview:
+        if self._table is not None:
+            return Preview(first_kept_rows(self._table, self._again), self._table.num_rows)
+        rows = first_rows(self._again, lambda: self.schema)
+        return Preview(rows, rows.num_rows if rows.num_rows < ROWS else None)
 
     def _batches(self, progress: bool | None, **options: Any) -> Iterator[pa.RecordBatch]:
         # The stream is taken here, at the call, and read by the generator when it is iterated.

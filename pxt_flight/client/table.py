@@ -1,11 +1,16 @@
 """A table by its name."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from pxt_flight.client import display
+from pxt_flight.client.preview import COUNTED, MEDIA, ROWS, Preview, first_rows
 from pxt_flight.client.result import Result
+from pxt_flight.client.version import Version
+from pxt_flight.errors import PxtFlightError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -14,11 +19,15 @@ if TYPE_CHECKING:
 
 
 class Table:
-    """A table of a server; nothing is asked of the server until rows or the schema are."""
+    """A table of a server; nothing is asked of the server until rows or the schema are.
 
-    def __init__(self, name: str, run: Callable[..., Result]) -> None:
+    A notebook shows its first 20 rows with thumbnails.
+    """
+
+    def __init__(self, name: str, run: Callable[..., Result], call: Callable[..., Any]) -> None:
         self.name = name
         self._run = run  # Database.sql
+        self._call = call  # Transport.call
 
     def scan(
         self,
@@ -38,7 +47,7 @@ class Table:
             order_by: SQL sort keys, `score desc, id`.
             limit: at most so many rows.
             version: read the table as of this version; default the live one.
-            media: how images are sent: `thumbnail:N` (default, N = 256 pixels) or `bytes`.
+            media: how media values are sent: `url` (default; links that are good for 15 minutes), `thumbnail:N` (JPEG) or `bytes`.
 
         Raises:
             PxtFlightError: what the server says, with its code and hint.
@@ -63,7 +72,7 @@ class Table:
 
         Args:
             version: read the table as of this version, each time; default the live one, as it is at each `collect`.
-            media: how images are sent: `thumbnail:N` (default, N = 256 pixels) or `bytes`.
+            media: how media values are sent: `url` (default; links that are good for 15 minutes), `thumbnail:N` (JPEG) or `bytes`.
             on_transfer: called after each read with what came over the wire for it.
 
         Raises:
@@ -73,6 +82,19 @@ class Table:
         from pxt_flight.client.lazyframe import scan  # polars is the caller's, not ours
 
         return scan(self, self._run, version=version, media=media, on_transfer=on_transfer)
+
+    def versions(self, limit: int | None = None) -> list[Version]:
+        """Its versions, newest first; `scan(version=...)` reads one, and so does `"name:version"` in SQL.
+
+            pl.DataFrame(db.table("films").versions())
+
+        Args:
+            limit: at most so many; default all.
+
+        Raises:
+            PxtFlightError: what the server says, with its code and hint.
+        """
+        return [Version.from_answer(answer) for answer in self._call("pixeltable.table_versions", table=self.name, limit=limit)]
 
     def source(self, version: int | None = None) -> str:
         """The table as SQL names it in FROM, as of a version; default the live one."""
@@ -85,6 +107,18 @@ class Table:
 
     def __repr__(self) -> str:
         return f"Table({self.name!r})"
+
+    def _repr_html_(self) -> str:
+        return display.shown(self._preview, self.name)
+
+    def _preview(self) -> Preview:
+        rows = first_rows(lambda columns: self.scan(columns, limit=ROWS, media=MEDIA), lambda: self.schema)
+        total = version = None
+        with suppress(PxtFlightError):  # what can be told beside the rows
+            counted = self._run(f"SELECT count(*) AS n FROM (SELECT 1 FROM {self.source()} LIMIT {COUNTED + 1}) AS first")  # noqa: S608  # quoted
+            total = counted.to_arrow(progress=False)["n"][0].as_py()
+            version = next((version for path, version in counted.explain().tables if path == self.name), None)
+        return Preview(rows, total, self.name, version)
 
 
 def quoted(name: str) -> str:

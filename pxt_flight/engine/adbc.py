@@ -10,6 +10,7 @@ import pyarrow as pa
 from adbc_driver_manager import Error as AdbcError
 
 from pxt_flight.engine.faults import translated
+from pxt_flight.engine.store import LOCK_SECONDS
 from pxt_flight.errors import PxtFlightError, error
 
 # About 8 ms of stream each, and a server that holds 7 MB for any number of rows (the default of 16 MiB holds 40).
@@ -200,6 +201,7 @@ class ConnectionPool:
         # On the wire every timestamp is UTC, so a date or a text without a zone beside one is, too, whatever the server's own zone.
         _run(connection, "SET TIME ZONE 'UTC'")
         _run(connection, f"SET statement_timeout = {milliseconds}")
+        _run(connection, f"SET lock_timeout = {int(LOCK_SECONDS * 1000)}")
         _run(connection, f"SET idle_in_transaction_session_timeout = {milliseconds}")
         _run(connection, "SET default_transaction_read_only = on")
         return connection

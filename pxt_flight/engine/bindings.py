@@ -1,15 +1,19 @@
 """What binds a statement to stored tables: their scans in its tree, and what must stay as it is for that to hold."""
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
 
 from sqlglot import exp
 
 from pxt_flight.engine.scan import Pin
-from pxt_flight.engine.seam.plan import CellSource, Relation
+from pxt_flight.engine.seam.plan import CellSource, Moment, Relation
 from pxt_flight.engine.sources import Source, TableInfo, find_sources, place_relations, relation_name, shorten_qualifiers
 from pxt_flight.engine.sql import Statement
 from pxt_flight.engine.store import Fingerprint
+from pxt_flight.engine.types import MediaColumn
 
 
 @dataclass(frozen=True)
@@ -17,14 +21,63 @@ class Held:
     """What a plan holds on to.
 
     Attributes:
-        pins: the tables whose versions a ticket names; not those that are no version's, or of a version that the statement names.
+        pins: what a ticket reads of each table.
+        versions: those that it reads, of all tables, also below views.
         ids: of tables and directories of the store.
         fingerprint: theirs when it was planned; a plan is right in a snapshot in which it is the same.
     """
 
     pins: tuple[Pin, ...]
-    ids: tuple[str, ...]
-    fingerprint: Fingerprint
+    versions: frozenset[Moment] = frozenset()
+    ids: tuple[str, ...] = ()
+    fingerprint: Fingerprint = frozenset()
+
+    def is_true(
+        self,
+        fingerprint: Callable[[Sequence[str]], Fingerprint],
+        moments: Callable[[Collection[Moment]], frozenset[Moment]],
+        *,
+        is_pinned: bool,
+    ) -> bool:
+        """Whether the plan is right in a transaction.
+
+        Args:
+            fingerprint: asks for that of ids in the transaction.
+            moments: asks which versions of these numbers there are in the transaction.
+            is_pinned: whether all tables are read as of a version: then that these are still there is enough, and no later write counts.
+        """
+        return fingerprint(self.ids) == self.fingerprint or (is_pinned and moments(self.versions) == self.versions)
+
+
+def hold(
+    tables: Mapping[str, Any], described: Mapping[str, Mapping[str, Any]], versions: Mapping[str, int], seam: ModuleType | None
+) -> Held:
+    """What a plan of tables holds on to. Needs the transaction in which it is planned.
+
+    Args:
+        tables: as they are read, by path.
+        described: what `get_metadata()` says of each.
+        versions: those of them that are read as of a version because a ticket says so.
+        seam: `seam.plan`, or None where this Pixeltable is not the one we know: then only the pins are known.
+    """
+    if seam is None:
+        own = {path: [(metadata["id"].hex, metadata["version"], metadata["version_created"])] for path, metadata in described.items()}
+        return Held(tuple(_pin(path, described[path], versions, own[path]) for path in tables))
+    moments = dict(zip(tables, seam.moments(tables.values()), strict=True))
+    pins = tuple(_pin(path, described[path], versions, moments[path]) for path in tables)
+    read: frozenset[Moment] = frozenset().union(*moments.values())
+    # A snapshot of a table reads that table's rows by itself; its own id tells whether it is still the same one.
+    ids = list(dict.fromkeys([*(table_id for table_id, _, _ in read), *(str(metadata["id"]) for metadata in described.values())]))
+    ids += seam.directories(ids)
+    return Held(pins, read, tuple(ids), seam.fingerprint(ids))
+
+
+def _pin(path: str, metadata: Mapping[str, Any], versions: Mapping[str, int], reads: Iterable[tuple[object, ...]]) -> Pin:
+    stamp = hashlib.blake2b(repr(sorted(reads)).encode(), digest_size=12).hexdigest()
+    is_named = ":" in path or not metadata["is_data_versioned"]
+    # Of a table that is read as of a version Pixeltable says that it is a snapshot.
+    version = versions[path] if path in versions else None if is_named or metadata["is_snapshot"] else metadata["version"]
+    return Pin(path, version, metadata["id"].hex, stamp)
 
 
 @dataclass(frozen=True)
@@ -36,6 +89,17 @@ class Bound:
     relations: Sequence[Relation]
     cells: tuple[CellSource, ...]
     held: Held
+
+    @property
+    def media(self) -> tuple[MediaColumn | None, ...]:
+        """How grants name the columns of the cells; None where several views show one, and not the table that stores it."""
+        return tuple(self._media(source) for source in self.cells)
+
+    def _media(self, source: CellSource) -> MediaColumn | None:
+        named = {relation.media[source] for relation in self.relations if source in relation.media}
+        # The table that stores them shows whatever a view of it shows.
+        storing = {column for column in named if source.table.endswith(column.table_id)}
+        return next(iter(storing or named)) if len(storing or named) == 1 else None
 
 
 @dataclass

@@ -5,15 +5,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pixeltable as pxt
 import psycopg
 from pixeltable.exceptions import Error, NotFoundError, RequestError
 
 from pxt_flight.engine.seam import directory, probe
-from pxt_flight.errors import error
+from pxt_flight.errors import PxtFlightError, error
 
 T = TypeVar("T")
 
@@ -47,7 +48,7 @@ def get_table(path: str) -> pxt.Table:
     try:
         if len(version) <= _VERSION_DIGITS:
             return pxt.get_table(path)
-    except (Error, ValueError):
+    except (Error, ValueError, AssertionError):  # the last is Pixeltable's answer to a version of a table that has none
         pass
     tables = list_tables()
     if colon and bare in tables:
@@ -59,6 +60,67 @@ def get_table(path: str) -> pxt.Table:
         hint=f"Did you mean {close[0]}?" if close else "List the tables with db.tables().",
         where={"table": bare},
     )
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a table, as Pixeltable tells of it.
+
+    Attributes:
+        version: its number.
+        created_at: when it was made, in UTC.
+        created_by: by whom, where Pixeltable was told.
+        change: of what it is one.
+        inserts: how many rows came.
+        updates: how many changed.
+        deletes: how many went.
+        errors: how many computed cells failed.
+        schema_change: what changed of the columns.
+        note: why it cannot be read; None where it can.
+    """
+
+    version: int
+    created_at: datetime
+    created_by: str | None
+    change: Literal["data", "schema"]
+    inserts: int
+    updates: int
+    deletes: int
+    errors: int
+    schema_change: str | None
+    note: str | None
+
+
+def list_versions(path: str, limit: int | None = None) -> list[Version]:
+    """The versions of a table, newest first.
+
+    Args:
+        path: of the table, without a version.
+        limit: at most so many; default all.
+
+    Raises:
+        NotFoundError: `TABLE_NOT_FOUND`.
+    """
+    table = get_table(path)
+    metadata = table.get_metadata()
+    found = []
+    for told in table.get_versions(limit):
+        note = None
+        if not metadata["is_data_versioned"]:
+            note = "The table keeps its live rows only."
+        elif metadata["is_view"] and not _is_readable(f"{path}:{told['version']}"):
+            note = "It was made of rows that are no more."
+        rows = (told["inserts"], told["updates"], told["deletes"], told["errors"])
+        found.append(Version(told["version"], told["created_at"], told["user"], told["change_type"], *rows, told["schema_change"], note))
+    return found
+
+
+def _is_readable(path: str) -> bool:
+    try:
+        get_table(path)
+    except PxtFlightError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -140,18 +202,18 @@ class Catalog:
     def _read(self) -> Listing:
         # Imported here only: where Pixeltable's private parts are missing, the import itself would fail.
         if probe.missing_parts():
-            return self._read_all()
+            return self._read_all(lambda _tables: None)
         from pxt_flight.engine.seam import plan
 
-        return plan.in_transaction(self._read_all)  # one for all: each would open its own
+        return plan.in_transaction(lambda: self._read_all(plan.moments))  # one for all: each would open its own
 
-    def _read_all(self) -> Listing:
+    def _read_all(self, check: Callable[[list[Any]], object]) -> Listing:
         stamps = self._ask(directory.stamps) or {}
         described = {}
         for path in sorted(pxt.list_tables("", recursive=True)):
             known = self._described.get(path)
             if known is None or known.stamp != stamps.get(path):
-                known = _describe(path, stamps.get(path))
+                known = _describe(path, stamps.get(path), check)
             if known is not None:
                 described[path] = known
         self._described = described
@@ -172,9 +234,11 @@ class Catalog:
                 return None
 
 
-def _describe(path: str, stamp: object) -> TableDescription | None:
+def _describe(path: str, stamp: object, check: Callable[[list[Any]], object]) -> TableDescription | None:
     try:
-        metadata = pxt.get_table(path).get_metadata()
+        table = pxt.get_table(path)
+        check([table])  # that this is the table of now: Pixeltable keeps it by its version's number
+        metadata = table.get_metadata()
     except Error:  # dropped meanwhile
         return None
     columns = tuple((name, column["type_"]) for name, column in metadata["columns"].items())

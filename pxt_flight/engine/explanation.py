@@ -16,7 +16,7 @@ class Explanation:
     """How a query is read.
 
     Attributes:
-        tier: `copy`, `psycopg` or `cursor`.
+        tier: `copy`, `psycopg`, `exec` or `cursor`.
         why: the reason for that tier.
         tables: path and version of each table.
         pixeltable_plan: a line for each scan of a table.
@@ -47,11 +47,12 @@ def explain_sql(plan: SqlPlan, lines: Sequence[str], *, tier: str, why: str) -> 
 def explain_cursor(plan: CursorPlan) -> Explanation:
     """The explanation of a plan for Pixeltable itself."""
     columns = ", ".join(output.name for output in plan.selection.outputs)
-    return Explanation("cursor", plan.why, _tables(plan), [f"Pixeltable query of {columns}, row by row"], None)
+    how = "in batches of its executor" if plan.tier == "exec" else "row by row"
+    return Explanation(plan.tier, plan.why, _tables(plan), [f"Pixeltable query of {columns}, {how}"], None)
 
 
 def _tables(plan: SqlPlan | CursorPlan) -> list[dict[str, str | int]]:
-    return [{"path": pin.path, "version": pin.version} for pin in plan.pins]
+    return [{"path": pin.path, "version": pin.version} for pin in plan.pins if pin.version is not None]
 
 
 def _named(line: str, plan: SqlPlan) -> str:

@@ -12,10 +12,11 @@ from typing import Any
 import pixeltable.functions as pxtf
 from sqlglot import exp
 
-from pxt_flight.engine import grammar
+from pxt_flight.engine import functions, grammar
 from pxt_flight.engine.constants import INT64, Constant, as_type, is_number, number_literal, text
 from pxt_flight.engine.dialect import Plus
 from pxt_flight.engine.grammar import position
+from pxt_flight.engine.sources import split_hidden
 from pxt_flight.engine.types import parse_type
 from pxt_flight.errors import PxtFlightError, error
 
@@ -44,7 +45,7 @@ def refuse(node: exp.Expr, what: str | None = None) -> PxtFlightError:
 
 _HINT = (
     "Pixeltable itself must answer this statement; there are columns, comparisons, AND OR NOT, IN, BETWEEN, IS NULL, LIKE with % at the "
-    "ends, + - *, count sum avg min max."
+    "ends, + - *, count sum avg min max, similarity resize rotate crop convert width height mode."
 )
 
 
@@ -98,6 +99,8 @@ class ExpressionBuilder:
         if qualifier and qualifier not in self._table_names:
             raise error("TABLE_NOT_FOUND", f"The statement names no table {qualifier}.", where=position(node))
         name = node.name.lower()
+        if name not in self._columns and split_hidden(name) is not None:
+            raise refuse(node, f"The column {name} beside what Pixeltable computes")
         if name not in self._columns:
             close = get_close_matches(name, self._columns, n=1)
             raise error(
@@ -236,6 +239,11 @@ class ExpressionBuilder:
             return Constant(value)
         return compute(*(as_type(side.value, "Float", position(node)) if isinstance(side, Constant) else side for side in (left, right)))
 
+    def _function(self, node: exp.Anonymous) -> Operand:
+        if node.name.lower() not in functions.FUNCTIONS:
+            raise refuse(node)
+        return functions.call(node, [self.build(argument) for argument in node.expressions])
+
     def _count(self, node: exp.Count) -> Operand:
         if isinstance(node.this, exp.Star):
             return pxtf.count(1)
@@ -296,6 +304,7 @@ _RULES: dict[type[exp.Expr], Callable[[ExpressionBuilder, Any], Operand]] = {
     exp.Is: ExpressionBuilder._is,
     exp.Like: ExpressionBuilder._like,
     exp.Count: ExpressionBuilder._count,
+    exp.Anonymous: ExpressionBuilder._function,
     **dict.fromkeys(_COMPARISONS, ExpressionBuilder._comparison),
     **dict.fromkeys(_ARITHMETIC, ExpressionBuilder._arithmetic),
     **dict.fromkeys(AGGREGATES, ExpressionBuilder._aggregate),
@@ -311,6 +320,7 @@ _PARTS: dict[type[exp.Expr], frozenset[str]] = {
     exp.Is: _OPERANDS | {"negate"},
     exp.Like: _OPERANDS | {"negate"},
     exp.Count: frozenset({"this", "big_int"}),
+    exp.Anonymous: frozenset({"this", "expressions"}),
 }
 
 

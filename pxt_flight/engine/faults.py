@@ -1,13 +1,17 @@
-"""Postgres' errors as ours. Its texts name columns and types as the statement does; what names anything else is not passed on."""
+"""Errors of Postgres and of Pixeltable as ours. Postgres' texts name columns and types as the statement does; what names anything else is
+not passed on."""
 
 import re
 
-from pxt_flight.errors import PxtFlightError, error
+from pixeltable import exceptions as pxt_errors
+from sqlalchemy.exc import DBAPIError
 
-_NOT_JSON = "pxt_flight.not_json: "  # the function of that name raises it
+from pxt_flight.errors import CODES, PxtFlightError, error
+
 _TIMEOUT_HINT = "Ask for fewer rows, or raise PXT_FLIGHT_QUERY_TIMEOUT."
 # A path, or a name of the store.
 _OURS = re.compile(r"/\w|\\\w|://|\b(tbl|view)_[0-9a-f]{8}|\bcol_\d|pxt_flight")
+_PATH_LIKE = re.compile(r"/\w|\\\w|://")
 _REPORTED = re.compile(r".*?ERROR:\s+(?P<text>[^\n]*)", re.DOTALL)
 _NAMED = re.compile(r'column (?:reference )?(?:"(?P<quoted>[^"]+)"|(?P<bare>\S+))')
 # SQLSTATE -> our code (PostgreSQL, appendix A).
@@ -52,10 +56,12 @@ def translated(sqlstate: str, text: str) -> PxtFlightError:
         text: Postgres' primary message.
     """
     text = text.replace("pxt_flight.cell", "media")
-    if _NOT_JSON in text:
-        return not_json(text.partition(_NOT_JSON)[2].split("\n", 1)[0])
+    if sqlstate == "55P03" or "lock timeout" in text:
+        return error("unavailable", "The table is being changed.", hint="Run the query again.")
     if sqlstate == "57014" or "statement timeout" in text or "canceling statement" in text:
         return error("timeout", "The query took longer than the server allows.", hint=_TIMEOUT_HINT)
+    if "could not identify an" in text:
+        return error("TYPE_MISMATCH", "Arrays, bytes and json have neither order nor equality.", hint="Compare another column.")
     if sqlstate == "22003" or "out of range" in text or "numeric field overflow" in text:
         hint = "A numeric result holds 38 digits, 18 of them after the point: cast it to double precision or numeric(p, s)."
         return error("INVALID_ARGUMENT", "A value of the query is out of range.", hint=hint if "numeric" in text else None)
@@ -74,14 +80,20 @@ def translated(sqlstate: str, text: str) -> PxtFlightError:
     return error("INTERNAL_ERROR", "The store could not answer the query.")
 
 
-def not_json(column: str) -> PxtFlightError:
-    """The error of a Json column whose cells hold more than JSON."""
-    return error(
-        "type_unsupported",
-        f"Json column {column} holds images, arrays or bytes, which are not served.",
-        hint="Leave the column out.",
-        where={"column": column},
-    )
+def of_pixeltable(fault: BaseException) -> BaseException:
+    """Pixeltable's error as ours: its stable code, and its first line where that names no path."""
+    if isinstance(fault, PxtFlightError):
+        return fault
+    if isinstance(fault, DBAPIError):
+        return translated(getattr(fault.orig, "sqlstate", None) or "", "")  # its own text quotes statements
+    if not isinstance(fault, pxt_errors.Error):
+        return error("INTERNAL_ERROR", "The server could not answer.")
+    if fault.is_retryable:
+        return error("unavailable", "The table is being written.", hint="Try again.")
+    name = fault.error_code.name
+    line = str(fault).split("\n", 1)[0]
+    said = f"Pixeltable: {line}" if not _PATH_LIKE.search(line) else "Pixeltable could not answer the query."
+    return error(name if name in CODES else "UNSUPPORTED_OPERATION", said)
 
 
 def _place(text: str) -> dict[str, str]:

@@ -13,7 +13,13 @@ from sqlglot import exp
 from pxt_flight.engine.dialect import INTERVAL_FIELDS, Plus
 from pxt_flight.errors import PxtFlightError, error
 
-_FUNCTIONS = frozenset(
+# Beside count, sum, avg, min and max, which are nodes.
+AGGREGATES = frozenset(
+    "stddev stddev_pop stddev_samp variance var_pop var_samp corr covar_pop covar_samp regr_slope regr_intercept regr_r2 regr_count "
+    "regr_avgx regr_avgy regr_sxx regr_sxy regr_syy bool_and bool_or every bit_and bit_or bit_xor string_agg array_agg percentile_cont "
+    "percentile_disc mode any_value jsonb_agg jsonb_object_agg json_agg json_object_agg".split()
+)
+_FUNCTIONS = AGGREGATES | frozenset(
     # numbers
     "abs ceil ceiling floor round trunc sign mod div power pow sqrt cbrt exp ln log log10 degrees radians pi gcd lcm width_bucket random "
     "sin cos tan cot asin acos atan atan2 sinh cosh tanh greatest least scale trim_scale "
@@ -32,18 +38,16 @@ _FUNCTIONS = frozenset(
     "to_json to_jsonb jsonb_typeof jsonb_array_length jsonb_extract_path jsonb_extract_path_text jsonb_build_object jsonb_build_array "
     "jsonb_set jsonb_insert jsonb_strip_nulls jsonb_pretty jsonb_object jsonb_path_exists jsonb_path_match jsonb_path_query "
     "jsonb_path_query_array jsonb_path_query_first jsonb_array_elements jsonb_array_elements_text jsonb_each jsonb_each_text "
-    "jsonb_object_keys jsonb_agg jsonb_object_agg json_agg json_object_agg json_typeof json_array_length json_array_elements "
+    "jsonb_object_keys json_typeof json_array_length json_array_elements "
     "json_array_elements_text json_each json_each_text json_object_keys json_build_object json_build_array row_to_json "
     # arrays
     "array_length array_upper array_lower array_position array_positions array_append array_prepend array_cat array_remove array_replace "
     "array_to_string cardinality unnest "
-    # aggregates (count, sum, avg, min and max are nodes)
-    "stddev stddev_pop stddev_samp variance var_pop var_samp corr covar_pop covar_samp regr_slope regr_intercept regr_r2 regr_count "
-    "regr_avgx regr_avgy regr_sxx regr_sxy regr_syy bool_and bool_or every bit_and bit_or bit_xor string_agg array_agg percentile_cont "
-    "percentile_disc mode any_value "
     # windows
     "row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value".split()
 )
+# Those that Pixeltable computes (`functions` builds them), so that a statement that calls one reads one table.
+PIXELTABLE_FUNCTIONS = frozenset("similarity embedding resize rotate crop convert width height mode".split())
 # Their length comes from a number, and a text may take 1 GB.
 _PADDING = frozenset({"lpad", "rpad"})
 _MAX_PADDING = 10_000
@@ -177,6 +181,13 @@ def position(node: exp.Expr) -> dict[str, Any]:
     return {"offset": min(starts)} if starts else {}
 
 
+def pixeltable_function(tree: exp.Expr) -> str | None:
+    """The name of a function of Pixeltable that a statement calls; `mode() within group (...)` is Postgres' own."""
+    return next(
+        (node.name.lower() for node in tree.find_all(exp.Anonymous) if node.name.lower() in PIXELTABLE_FUNCTIONS and node.expressions), None
+    )
+
+
 _HINT = "Served is PostgreSQL's SELECT with its functions of numbers, text, dates, JSON and arrays; the docs list them."
 
 
@@ -191,7 +202,7 @@ def _function(node: exp.Anonymous) -> None:
     name = node.name if is_quoted else node.name.lower()
     if name == "array" and all(isinstance(argument, exp.Query) for argument in node.expressions):
         return  # ARRAY(SELECT ...)
-    if name not in _FUNCTIONS or isinstance(node.parent, exp.Dot):
+    if name not in _FUNCTIONS | PIXELTABLE_FUNCTIONS or isinstance(node.parent, exp.Dot):
         raise refuse(node)
     if name in _PADDING:
         size = node.expressions[1] if len(node.expressions) > 1 else None

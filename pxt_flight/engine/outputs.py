@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pxt_flight.engine.types import ARROW_TYPES
+from pxt_flight.engine.types import ARROW_TYPES, ColumnType, arrow_field, blob_of
 from pxt_flight.errors import PxtFlightError, error
 
 CELL = "cell"  # pxt_flight.cell, the type of cell references
@@ -34,11 +34,13 @@ class OutputType:
         arrow: its type on the wire.
         pixeltable: the Pixeltable type that it corresponds to, for the metadata `pxt:type`; None where there is none.
         cast: what SQL makes of the column first, with `{0}` for it; None where it is right as it is.
+        blob: the Pixeltable type of arrays and bytes.
     """
 
     arrow: pa.DataType
     pixeltable: str | None
     cast: str | None = None
+    blob: ColumnType | None = None
 
     @property
     def is_cell(self) -> bool:
@@ -46,8 +48,14 @@ class OutputType:
         return self is _CELL
 
 
-# As an array of source, version and row id: ADBC 1.13 builds a damaged struct where a composite is NULL.
-_CELL = OutputType(pa.binary(), None, "CASE WHEN {0} IS NOT NULL THEN ARRAY[({0}).source, ({0}).v_min] || ({0}).row_id END")
+# In Postgres' own binary form: ADBC 1.13 builds a damaged struct where a composite is NULL, and each field that SQL takes out of a cell
+# makes the cell once more.
+_CELL = OutputType(pa.binary(), None, "record_send({0})")
+# A blob in the row after a 1, else after a 0 where it is: `blobs` reads both.
+_BLOB = (
+    "CASE WHEN ({0}).data IS NOT NULL THEN '\\x01'::bytea || ({0}).data WHEN ({0}).source IS NOT NULL"
+    " THEN '\\x00'::bytea || int4send(({0}).source) || int8send(({0}).v_min) || array_send(({0}).row_id) END"
+)
 _DURATION = "CAST(EXTRACT(EPOCH FROM {0}) * 1000000 AS BIGINT)"
 _BY_NAME: dict[str, OutputType] = {
     "int8": OutputType(pa.int64(), "Int"),
@@ -90,6 +98,8 @@ def output_type(described: pa.Field) -> OutputType | None:
         return _decimal(described)
     if name in _BY_NAME:
         return _BY_NAME[name]
+    if blob := blob_of(name):
+        return OutputType(arrow_field("", blob, media="", nullable=True).type, blob.name, _BLOB, blob)
     is_row = name == "record" or pa.types.is_struct(described.type)
     raise error(
         "type_unsupported",

@@ -18,17 +18,17 @@ from typing import Any, NamedTuple, Protocol
 import pyarrow as pa
 from sqlglot import exp
 
-from pxt_flight.engine import dialect, literals, media
-from pxt_flight.engine.bindings import Bound, Held, Known, assembled
+from pxt_flight.engine import dialect, grammar, literals, media
+from pxt_flight.engine.bindings import Bound, Held, Known, assembled, hold
 from pxt_flight.engine.catalog import get_table
 from pxt_flight.engine.numerics import numeric_types
-from pxt_flight.engine.outputs import OutputType, output_type
+from pxt_flight.engine.outputs import OutputType, output_type, postgres_type
+from pxt_flight.engine.passing import Passed, pass_on
+from pxt_flight.engine.runs import secret_of
 from pxt_flight.engine.scan import Pin
-from pxt_flight.engine.seam.plan import RUN, CellSource, Relation, Wanted
+from pxt_flight.engine.seam.plan import RUN, SIGNED_BY, CellSource, Relation, Wanted
 from pxt_flight.engine.seam.probe import NotSqlError
-from pxt_flight.engine.seam.store import DIRECTORIES, FINGERPRINT
 from pxt_flight.engine.sources import (
-    ROW_ID,
     Source,
     TableInfo,
     relation_name,
@@ -37,10 +37,11 @@ from pxt_flight.engine.sources import (
 )
 from pxt_flight.engine.sql import Statement, positions
 from pxt_flight.engine.store import Store
-from pxt_flight.engine.types import ColumnType, arrow_field
+from pxt_flight.engine.types import MEDIA_TYPES, ColumnType, MediaColumn, arrow_field
 from pxt_flight.errors import PxtFlightError, error
 
 _TABLES_KNOWN = 128  # sets of tables
+_UNNAMED = re.compile(r"unnamed<oid:(?P<oid>\d+)>")
 
 
 class Describer(Protocol):
@@ -70,6 +71,8 @@ class SqlPlan:
     schema: pa.Schema
     held: Held
     sources: tuple[CellSource, ...]
+    media_columns: tuple[MediaColumn | None, ...]
+    passed: tuple[Passed, ...]
     mode: media.MediaMode
     scans: tuple[ScanNote, ...] = field(repr=False)
 
@@ -90,7 +93,7 @@ class SqlPlan:
             tree = tree.copy()
             literals.bind_parameters(tree, parameters)
         before, after = self.wrapping
-        return f"{self.relations.replace(RUN, str(run))}{before}{dialect.generate(tree)}{after}"
+        return f"{self.relations.replace(RUN, str(run)).replace(SIGNED_BY, secret_of(run))}{before}{dialect.generate(tree)}{after}"
 
 
 class Planner:
@@ -121,11 +124,14 @@ class Planner:
             NotSqlError: it takes Pixeltable itself to read a column.
             PxtFlightError: the statement is at fault; nothing was read.
         """
+        if (function := grammar.pixeltable_function(statement.tree)) is not None:
+            raise NotSqlError(f"{function}() is computed by Pixeltable")
         with positions(statement.text):
             bound = self._recalled(statement) if not versions else None
             if bound is None:
                 bound = self._seam.in_transaction(lambda: self._bind(statement, versions))
                 for relation in bound.relations:
+                    self._store.make_types(relation.blobs)
                     self._store.grant(relation.reads)
             return self._described(statement, bound, parameters, mode)
 
@@ -143,7 +149,7 @@ class Planner:
         tables = {path: get_table(f"{path}:{versions[path]}" if path in versions else path) for path in statement.tables}
         described = {path: table.get_metadata() for path, table in tables.items()}
         infos = {path: table_info(path, metadata) for path, metadata in described.items()}
-        known = Known(infos, self._held(tables, described))
+        known = Known(infos, hold(tables, described, versions, self._seam))
         bound = assembled(
             statement,
             known,
@@ -161,24 +167,10 @@ class Planner:
 
     def _relation(self, table: Any, source: Source, cells: dict[CellSource, int]) -> Relation:
         wanted = [Wanted(name, name) for name in source.visible]
-        for name in source.hidden:
-            split = split_hidden(name)
-            wanted.append(Wanted(name, "", "rowid") if name == ROW_ID or split is None else Wanted(name, *split))  # type: ignore[arg-type]
-        kinds = {name: column.name for name, column in source.info.columns.items() if name not in source.info.unstored}
+        wanted += [Wanted(name, *split_hidden(name)) for name in source.hidden]  # type: ignore[misc]  # `find_sources` found them by it
+        kinds = {name: column for name, column in source.info.columns.items() if name not in source.info.unstored}
         relation: Relation = self._seam.compile_relation(table, wanted, kinds, cells)
         return relation
-
-    def _held(self, tables: Mapping[str, Any], described: Mapping[str, Mapping[str, Any]]) -> Held:
-        versions = {path: self._seam.versions(table) for path, table in tables.items()}
-        pins = tuple(
-            Pin(path, versions[path][metadata["id"].hex], metadata["id"].hex)
-            for path, metadata in described.items()
-            if metadata["is_data_versioned"] and not metadata["is_snapshot"] and ":" not in path
-        )
-        ids = [table_id for found in versions.values() for table_id in found]
-        ids += [row[0] for row in self._seam.run_sql(DIRECTORIES.format(ids="CAST(:ids AS uuid[])"), ids=ids)]
-        rows = self._seam.run_sql(FINGERPRINT.format(ids="CAST(:ids AS uuid[])"), ids=ids)
-        return Held(pins, tuple(ids), frozenset((row[0], row[1]) for row in rows))
 
     def _described(self, statement: Statement, bound: Bound, parameters: Sequence[Any], mode: media.MediaMode) -> SqlPlan:
         relations = _with(bound.relations)
@@ -197,21 +189,38 @@ class Planner:
             types |= numeric_types(literal, unscaled, lambda changed: self._describe(relations, changed))
         names = _distinct_names(described.names)
         declared = _declared(bound, len(names))
-        fields = [_field(names[i], kind, declared[i], bound.cells, mode) for i, kind in types.items() if kind is not None]
+        fields = [
+            _marked(_field(names[i], kind, declared[i], bound.cells, mode), declared[i]) for i, kind in types.items() if kind is not None
+        ]
+        tree, passed = pass_on(bound.tree, [column and column.name for column in declared], _widths(bound))
+        casts = [kind.cast if kind is not None else None for kind in types.values()]
+        for cells in passed:
+            casts[cells.place] = None
+            casts += [None] * len(cells.rest)
         return SqlPlan(
-            tree=bound.tree,
-            relations=relations,
-            wrapping=_wrapping(bound.tree, [kind for kind in types.values() if kind is not None]),
+            tree=tree,
+            relations=_with(bound.relations, is_passing=True) if passed else relations,
+            wrapping=_wrapping(bound.tree, casts),
+            passed=passed,
             schema=pa.schema(fields),
             held=bound.held,
             sources=bound.cells,
+            media_columns=bound.media,
             mode=mode,
             scans=tuple(_note(source, relation) for source, relation in zip(bound.sources, bound.relations, strict=True)),
         )
 
     def _describe(self, relations: str, tree: exp.Query) -> pa.Schema:
         before, after = _ENCLOSED
-        return self._reader.describe(f"{relations.replace(RUN, '0')}{before}{dialect.generate(tree)}{after}")
+        described = self._reader.describe(f"{relations.replace(RUN, '0')}{before}{dialect.generate(tree)}{after}")
+        return pa.schema([self._named(column) for column in described])
+
+    def _named(self, column: pa.Field) -> pa.Field:
+        """ADBC 1.13 knows the types that there were when its connection was opened."""
+        unnamed = _UNNAMED.fullmatch(postgres_type(column))
+        if unnamed is None:
+            return column
+        return column.with_metadata({**column.metadata, b"POSTGRESQL:type": self._store.type_name(int(unnamed["oid"])).encode()})
 
 
 def _note(source: Source, relation: Relation) -> ScanNote:
@@ -223,18 +232,25 @@ def _note(source: Source, relation: Relation) -> ScanNote:
 _ENCLOSED = ("SELECT * FROM (", ") AS r")
 
 
-def _with(relations: Sequence[Relation]) -> str:
+def _widths(bound: Bound) -> dict[str, tuple[int, int]]:
+    """For each media column of the statement's only table the number of its source, and how many numbers its row id has."""
+    sources = bound.relations[0].media if len(bound.relations) == 1 else ()
+    return {source.name: (bound.cells.index(source), len(source.row_id)) for source in sources}
+
+
+def _with(relations: Sequence[Relation], *, is_passing: bool = False) -> str:
     if not relations:
         return ""
     # One scan read at two places is planned twice by Postgres: nothing is materialized, so that predicates and indexes reach it.
-    return "WITH " + ", ".join(f'"{relation_name(i)}" AS NOT MATERIALIZED ({r.statement})' for i, r in enumerate(relations)) + " "
+    scans = [relation.passing if is_passing else relation.statement for relation in relations]
+    return "WITH " + ", ".join(f'"{relation_name(i)}" AS NOT MATERIALIZED ({scan})' for i, scan in enumerate(scans)) + " "
 
 
-def _wrapping(tree: exp.Query, types: Sequence[OutputType]) -> tuple[str, str]:
-    if not any(kind.cast for kind in types):
+def _wrapping(tree: exp.Query, casts: Sequence[str | None]) -> tuple[str, str]:
+    if not any(casts):
         return _ENCLOSED if tree.args.get("with_") else ("", "")
-    columns = [f"c{i}" for i in range(len(types))]
-    selected = ", ".join((kind.cast or "{0}").format(column) + f" AS {column}" for kind, column in zip(types, columns, strict=True))
+    columns = [f"c{i}" for i in range(len(casts))]
+    selected = ", ".join((cast or "{0}").format(column) + f" AS {column}" for cast, column in zip(casts, columns, strict=True))
     # The order of the inner query is kept: Postgres projects it row by row.
     return f"SELECT {selected} FROM (", f") AS r({', '.join(columns)})"  # noqa: S608  # made of our own names
 
@@ -243,12 +259,21 @@ def _field(name: str, kind: OutputType, declared: "_Declared | None", sources: S
     nullable = declared is None or declared.nullable
     if kind.is_cell:
         # Of which column the cells are is told for each by itself; where the statement has one kind of them only, it is that.
-        kinds = {declared.kind} if declared else {source.kind for source in sources}
+        kinds = {declared.kind} if declared else {source.kind for source in sources if source.kind in MEDIA_TYPES}
         for media_kind in kinds if len(kinds) == 1 else ():
             media.check_served(media_kind, name, mode)
         return arrow_field(name, ColumnType(min(kinds), nullable), media=mode.name, nullable=nullable)
+    if kind.blob is not None:
+        return arrow_field(name, kind.blob, media="", nullable=nullable)
     metadata = {"pxt:type": kind.pixeltable} if kind.pixeltable else None
     return pa.field(name, kind.arrow, nullable, metadata)
+
+
+def _marked(field: pa.Field, declared: "_Declared | None") -> pa.Field:
+    """The field of a computed column says so."""
+    if declared is None or not declared.is_computed:
+        return field
+    return field.with_metadata({**(field.metadata or {}), b"pxt:computed": b"true"})
 
 
 def _distinct_names(names: Sequence[str]) -> list[str]:
@@ -267,8 +292,10 @@ def _distinct_names(names: Sequence[str]) -> list[str]:
 class _Declared(NamedTuple):
     """What a table says of a column."""
 
+    name: str
     kind: str
     nullable: bool
+    is_computed: bool
 
 
 def _declared(bound: Bound, width: int) -> list[_Declared | None]:
@@ -294,7 +321,7 @@ def _declared(bound: Bound, width: int) -> list[_Declared | None]:
 def _of(info: TableInfo, name: str) -> _Declared | None:
     column = info.columns.get(name)
     # A computed cell whose function failed is NULL, whatever its type says.
-    return None if column is None else _Declared(column.name, column.nullable or name in info.computed)
+    return None if column is None else _Declared(name, column.name, column.nullable or name in info.computed, name in info.computed)
 
 
 def _placed(fault: PxtFlightError, statement: Statement, bound: Bound) -> Exception:

@@ -4,23 +4,25 @@ By the fastest tier that is known to be right for a request:
 
 - `copy`: a statement of Postgres, with each table as Pixeltable's own planned scan, run by ADBC over COPY as the restricted role.
 - `psycopg`: the same statement row by row, where that role cannot be made.
-- `cursor`: `Query.cursor()`, row by row in Python: what only Pixeltable can compute, over one table.
+- `exec`: the batches of Pixeltable's own executor: what only Pixeltable can compute, over one table.
+- `cursor`: `Query.cursor()`, row by row in Python, where the executor is not the one that we know.
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import pyarrow as pa
 
 from pxt_flight.engine import media
+from pxt_flight.engine.types import MediaColumn
 
 # ADBC's client refuses messages above 16 MiB, tonic's above 4; 1K-row batches cost 1.5 times the plateau from 16K on.
 TARGET_BYTES = 2 << 20
 MAX_ROWS = 65_536
 
-Tier = Literal["copy", "psycopg", "cursor"]
+Tier = Literal["copy", "psycopg", "exec", "cursor"]
 OnOpen = Callable[[Callable[[], None]], None]
 """Called, before a statement begins to run, with what stops it from any thread: the first rows may take as long as all of them."""
 
@@ -32,22 +34,43 @@ class Request:
     Attributes:
         sql: one SELECT.
         parameters: values for `$1`, `$2`, ...
-        media: `bytes` or `thumbnail:N`.
+        media: `url`, `bytes` or `thumbnail:N`.
         directory: path of the directory in which a table's name of one part is looked up first.
+        row_ids: only the rows whose first row id is between these two, both included, of a scan that `partitions.is_scan` knows; default
+            all rows.
     """
 
     sql: str
     parameters: tuple[Any, ...] = ()
-    media: str = "thumbnail:256"
+    media: str = "url"
     directory: str = ""
+    row_ids: tuple[int, int] | None = None
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """What is bound to the statement."""
+        return self.parameters + (self.row_ids or ())
 
 
 class Pin(NamedTuple):
-    """What a ticket reads of a table: a version, and which table that was, for names may be given anew."""
+    """What a ticket reads of a table.
+
+    Attributes:
+        path: its name in the statement.
+        version: the one to read; None where the name says it (`films:3`, a snapshot), or the table has no versions.
+        table_id: as hex, for names may be given anew.
+        stamp: differs where these are other rows, though table and version have the same numbers: of when that version of the table was
+            made, and those that it reads of the tables below it.
+    """
 
     path: str
-    version: int
+    version: int | None
     table_id: str
+    stamp: str
+
+
+UrlOf = Callable[[MediaColumn], str]
+"""From a media column to what the URLs of its cells begin with; `<rowid>.<v_min>` comes after it."""
 
 
 @dataclass(eq=False)  # by identity: the server keeps those that run in a set
@@ -72,9 +95,17 @@ def sliced(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         yield from sliced(batch.slice(start, rows))
 
 
-def finished(
-    schema: pa.Schema, columns: Sequence[pa.Array], rows: int, mode: media.MediaMode, paths: Callable[[pa.Array], list[str | None]]
-) -> Iterator[pa.RecordBatch]:
+class Cells(Protocol):
+    """The media cells of a stream, as references of its tier."""
+
+    def paths(self, cells: Any) -> Sequence[str | media.StoredFile | None]:
+        """The stored paths of references; NULL is None."""
+
+    def urls(self, cells: Any) -> pa.Array:
+        """The URLs of references, as `utf8`."""
+
+
+def finished(schema: pa.Schema, columns: Sequence[Any], rows: int, mode: media.MediaMode, cells: Cells) -> Iterator[pa.RecordBatch]:
     """Columns of the store as the batches that go out.
 
     Args:
@@ -82,7 +113,7 @@ def finished(
         columns: the values, media cells as references.
         rows: how many.
         mode: how media values are sent.
-        paths: from references to the stored paths.
+        cells: what the references stand for.
     """
     places = [i for i, field in enumerate(schema) if b"pxt:media" in (field.metadata or {})]
     if not places or not rows:
@@ -91,9 +122,13 @@ def finished(
         ]
         yield from sliced(pa.RecordBatch.from_arrays(emptied, schema=schema))
         return
-    references = {i: paths(columns[i]) for i in places}
+    if mode.is_url:
+        values = [cells.urls(column) if i in places else column for i, column in enumerate(columns)]
+        yield from sliced(pa.RecordBatch.from_arrays(values, schema=schema))
+        return
+    references = {i: media.stored_files(cells.paths(columns[i]), schema.field(i)) for i in places}
     for start, length in media.chunks(list(references.values()), mode):
-        part = [column.slice(start, length) for column in columns]
+        part = [None if i in places else column.slice(start, length) for i, column in enumerate(columns)]
         for i in places:
             part[i] = media.read_cells(references[i][start : start + length], schema.field(i).name, mode)
         yield from sliced(pa.RecordBatch.from_arrays(part, schema=schema))

@@ -4,13 +4,14 @@ Only what the tree says is rebuilt, with Pixeltable's own query API. Each clause
 statements for Postgres: what Pixeltable would answer otherwise than Postgres is refused.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pixeltable as pxt
 from sqlglot import exp
 
+from pxt_flight.engine import functions
 from pxt_flight.engine.constants import Constant
 from pxt_flight.engine.expressions import COMPARABLE, ExpressionBuilder, kind_of, refuse
 from pxt_flight.engine.grammar import position
@@ -25,23 +26,55 @@ _AGGREGATES = (exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max)
 
 
 @dataclass(frozen=True)
+class MediaOf:
+    """How a tier reads the media columns of a table.
+
+    Attributes:
+        shown: from the expression of a media value to the one that is selected.
+        has_computed: whether it can read pictures that have no file.
+        is_sql: whether Postgres knows a column that is not stored.
+    """
+
+    shown: Callable[[Any], Any]
+    has_computed: bool
+    is_sql: Callable[[Any], bool]
+
+
+@dataclass(frozen=True)
 class Output:
-    """One column of the result."""
+    """One column of the result.
+
+    Attributes:
+        name: in the result.
+        type: its Pixeltable type.
+        nullable: whether it may hold NULL.
+        expression: what Pixeltable computes.
+        column: the name of the table's column that it is; None where it is made of columns.
+    """
 
     name: str
     type: ColumnType
     nullable: bool
+    expression: Any
+    column: str | None
 
 
 @dataclass(frozen=True)
 class Selection:
-    """A statement bound to its table. The query answers media cells as the paths of local copies."""
+    """A statement bound to its table.
+
+    Attributes:
+        query: its columns are named `c0`, `c1`, ...; media are what `shown` made of them.
+        outputs: the columns of the result.
+        needs_index: whether it reads an embedding index, which only a live table has.
+    """
 
     query: pxt.Query
     outputs: tuple[Output, ...]
+    needs_index: bool
 
 
-def select(statement: Statement, table: pxt.Table, columns: Mapping[str, Any], parameters: Sequence[Any]) -> Selection:
+def select(statement: Statement, table: pxt.Table, columns: Mapping[str, Any], parameters: Sequence[Any], *, media: MediaOf) -> Selection:
     """Bind a parsed statement to its table.
 
     Args:
@@ -49,21 +82,26 @@ def select(statement: Statement, table: pxt.Table, columns: Mapping[str, Any], p
         table: its only table.
         columns: its columns as `get_metadata()` describes them.
         parameters: values for `$1`, `$2`, ...
+        media: how its media columns are read.
 
     Raises:
         PxtFlightError: unknown column, types that do not fit, SQL that is not served; each with its position.
     """
     with positions(statement.text):
-        return _Selector(statement, table, columns, parameters).select()
+        return _Selector(statement, table, columns, parameters, media).select()
 
 
 class _Selector:
-    def __init__(self, statement: Statement, table: pxt.Table, columns: Mapping[str, Any], parameters: Sequence[Any]) -> None:
+    def __init__(
+        self, statement: Statement, table: pxt.Table, columns: Mapping[str, Any], parameters: Sequence[Any], media: MediaOf
+    ) -> None:
+        self._media = media
         self._tree, node = _simple(statement.tree)
         self._table = table
         self._columns = {name: table[name] for name in columns}
         self._computed = {name for name, column in columns.items() if column["is_computed"]}
-        self._unstored = {name for name, column in columns.items() if not column["is_stored"]}
+        self._unstored = {name for name, column in columns.items() if not column["is_stored"] and not media.is_sql(table[name])}
+        self._validated = {name for name, column in columns.items() if column["media_validation"] == "on_read"}
         self._computed_on_read: list[Any] = []
         path = statement.tables[0].split(":")[0]
         names = {node.alias} if node.alias else {alias_of(node), path.replace("/", ".")}
@@ -95,9 +133,13 @@ class _Selector:
         if limit is not None or offset is not None:
             query = query.limit(2**63 - 1 if limit is None else limit, offset=offset)
         return Selection(
-            query=self._selected(query, [_local(expression) for _, expression in items]),
+            query=self._selected(query, [self._shown(expression) for _, expression in items]),
             outputs=tuple(self._output(name, expression) for name, expression in items),
+            needs_index=functions.needs_index(self._tree),
         )
+
+    def _shown(self, expression: Any) -> Any:
+        return self._media.shown(expression) if parse_type(str(expression.col_type)).is_media else expression
 
     def _where(self) -> Any:
         found = self._tree.args.get("where")
@@ -130,12 +172,14 @@ class _Selector:
             yield node.alias or _default_name(inner), operand
 
     def _reads_unstored(self, node: exp.Expr) -> bool:
-        return any(column.name.lower() in self._unstored for column in node.find_all(exp.Column))
+        is_unstored = any(column.name.lower() in self._unstored for column in node.find_all(exp.Column))
+        return is_unstored or functions.in_python(node)
 
     def _check_names(self, items: list[tuple[str, Any]]) -> None:
         names = [name for name, _ in items]
         for name, expression in items:
-            if any(expression is self._columns[column] for column in self._unstored) and parse_type(str(expression.col_type)).is_media:
+            is_computed = any(expression is item for item in self._computed_on_read) or self._column_of(expression) in self._unstored
+            if is_computed and not self._media.has_computed and parse_type(str(expression.col_type)).is_media:
                 # It has no file whose path could be read: it would arrive as NULL.
                 raise error(
                     "type_unsupported",
@@ -158,6 +202,8 @@ class _Selector:
         # Here a column of the table goes before an item of that name, unlike in ORDER BY (Postgres, SELECT, GROUP BY clause).
         is_column = isinstance(node, exp.Column) and node.name.lower() in self._columns
         expression = self._builder.build(node) if is_column else self._by_position_or_name(node, items)
+        if functions.in_python(node) or any(expression is item for item in self._computed_on_read):
+            raise _refuse_unstored(node, "A group by")
         if kind_of(expression) not in COMPARABLE:
             raise error("TYPE_MISMATCH", f"{kind_of(expression)} values cannot be grouped.", where=position(node))
         return expression
@@ -166,12 +212,19 @@ class _Selector:
         descending = bool(node.args.get("desc"))
         # sqlglot sets nulls_first for Postgres' default too: nulls last ascending, first descending.
         others = [part for part, value in node.args.items() if value and part not in ("this", "desc", "nulls_first")]
-        if others or bool(node.args.get("nulls_first")) is not descending:
-            raise refuse(node, "NULLS FIRST or LAST other than Postgres' default")
+        nulls_first = bool(node.args.get("nulls_first"))
+        if others:
+            raise refuse(node, "ORDER BY in this form")
         selected = [found for item in self._tree.expressions for found in item.find_all(*_AGGREGATES)]
         if any(found not in selected for found in node.find_all(*_AGGREGATES)):
             raise refuse(node, "An order by an aggregate that is not selected")  # Pixeltable's statement for it names no table
         expression = self._by_position_or_name(node.this, items)
+        if functions.is_similarity(expression):
+            # Pixeltable sorts by the distance: what has no embedding comes last, and L2 is never sorted the other way.
+            if not descending:
+                raise refuse(node, "An order by similarity but from the most similar on (DESC)")
+        elif nulls_first is not descending:
+            raise refuse(node, "NULLS FIRST or LAST other than Postgres' default")
         if self._reads_unstored(node) or any(expression is item for item in self._computed_on_read):
             raise _refuse_unstored(node, "An order by")
         if kind_of(expression) not in COMPARABLE:
@@ -229,8 +282,14 @@ class _Selector:
     def _output(self, name: str, expression: Any) -> Output:
         declared = parse_type(str(expression.col_type))
         # A computed cell whose function failed is NULL, whatever its type says; so may an aggregate of no rows be.
-        is_plain = any(expression is column for found, column in self._columns.items() if found not in self._computed)
-        return Output(name, declared, nullable=declared.nullable or not is_plain)
+        column = self._column_of(expression)
+        is_plain = column is not None and column not in self._computed
+        # So is a cell whose validation on read fails.
+        nullable = declared.nullable or column in self._validated or not is_plain
+        return Output(name, declared, nullable, expression, column)
+
+    def _column_of(self, expression: Any) -> str | None:
+        return next((name for name, column in self._columns.items() if expression is column), None)
 
 
 def _simple(tree: exp.Query) -> tuple[exp.Select, exp.Table]:
@@ -256,8 +315,8 @@ def _refuse_unstored(node: exp.Expr, what: str) -> PxtFlightError:
     """Pixeltable evaluates such a column in Python: NULL compares as None does there, and ORDER BY is silently passed over."""
     return error(
         "sql_unsupported",
-        f"{what} an unstored computed column is not served.",
-        hint="Store the column, or filter and sort what you read.",
+        f"{what} an unstored computed column, or what a function of Pixeltable makes, is not served.",
+        hint="Store it in a computed column, or filter and sort what you read.",
         where=position(node),
     )
 
@@ -266,8 +325,6 @@ def _default_name(node: exp.Expr) -> str:
     """Postgres' name for an item without one."""
     if isinstance(node, exp.Column):
         return str(node.name.lower())
+    if isinstance(node, exp.Anonymous):
+        return str(node.name.lower())
     return str(node.sql_name().lower()) if isinstance(node, exp.AggFunc) else "?column?"
-
-
-def _local(expression: Any) -> Any:
-    return expression.localpath if parse_type(str(expression.col_type)).is_media else expression

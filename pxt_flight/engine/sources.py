@@ -13,10 +13,13 @@ from sqlglot import exp
 from pxt_flight.engine.grammar import refuse
 from pxt_flight.engine.seam.probe import NotSqlError
 from pxt_flight.engine.sql import alias_of, path_of
-from pxt_flight.engine.types import ARROW_TYPES, MEDIA_TYPES, ColumnType, arrow_field, parse_type
+from pxt_flight.engine.types import ARROW_TYPES, ColumnType, arrow_field, parse_type
 
 ROW_ID = "_rowid"
-_PROPERTIES = ("errortype", "errormsg")
+FIRST_ROW_ID = "pxt$row_id"  # its first number, in statements that `partitions` makes
+GENERATED = "generated"  # in the meta of a name that we put into a statement
+_ROW_IDS = {ROW_ID: "rowid", FIRST_ROW_ID: "first_rowid"}
+_PROPERTIES = ("errortype", "errormsg", "embedding")
 _OURS = "pxt$"  # how the names of relations begin; no name of the statement may
 
 
@@ -38,7 +41,7 @@ class Source:
         node: the place.
         info: the table.
         visible: its columns that the statement can mean, in the table's order; all of them where a star can reach it.
-        hidden: row id and error columns that the statement names: they are not part of a star.
+        hidden: row id, errors and embeddings that the statement names: they are not part of a star.
         missing: why a column that the statement may mean is not there, by name.
     """
 
@@ -65,7 +68,7 @@ def find_sources(tree: exp.Query, tables: dict[str, TableInfo]) -> list[Source]:
         InvalidRequestError: `type_unsupported`, a star reaches a column of a type that is not served.
     """
     for name in tree.find_all(exp.Identifier):
-        if name.this.startswith(_OURS):
+        if name.this.startswith(_OURS) and not name.meta.get(GENERATED):
             raise refuse(name, f"A name that begins with {_OURS}")
     nodes = [node for node in tree.find_all(exp.Table) if path_of(node) is not None]
     named = {column.name for column in tree.find_all(exp.Column)}
@@ -103,7 +106,9 @@ def relation_name(number: int) -> str:
 
 
 def split_hidden(name: str) -> tuple[str, str] | None:
-    """`img__errormsg` -> (`img`, `errormsg`); None for any other name."""
+    """`img__errormsg` -> (`img`, `errormsg`), `_rowid` -> (``, `rowid`); None for any other name."""
+    if name in _ROW_IDS:
+        return "", _ROW_IDS[name]
     column, separator, which = name.rpartition("__")
     return (column, which) if separator and which in _PROPERTIES else None
 
@@ -117,7 +122,7 @@ def _source(node: exp.Table, info: TableInfo, named: set[str], *, is_starred: bo
             source.missing[name] = f"column {name} is computed while it is read"
             if is_starred:
                 raise NotSqlError(source.missing[name])
-        elif column.name in ARROW_TYPES or column.name in MEDIA_TYPES:
+        elif column.name in ARROW_TYPES or column.is_media or column.is_blob:
             source.visible.append(name)
         elif is_starred:
             arrow_field(name, column, media="", nullable=True)  # refuses it
@@ -125,7 +130,7 @@ def _source(node: exp.Table, info: TableInfo, named: set[str], *, is_starred: bo
             source.missing[name] = f"column {name} is of type {column.name}"
     for name in sorted(named - info.columns.keys()):
         split = split_hidden(name)
-        if name == ROW_ID or (split is not None and split[0] in info.columns):
+        if split is not None and (not split[0] or split[0] in info.columns):
             source.hidden.append(name)
     return source
 

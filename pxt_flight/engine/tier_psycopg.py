@@ -5,23 +5,26 @@ is the allow-list of `grammar` alone, so a superuser's login never comes here.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 import psycopg
 import pyarrow as pa
 
-from pxt_flight.engine.cells import cell_paths, new_run
+from pxt_flight.engine.blobs import is_blob
+from pxt_flight.engine.cells import MediaCells
+from pxt_flight.engine.documents import Converter, stored_values
+from pxt_flight.engine.passing import gathered
 from pxt_flight.engine.planner import SqlPlan
-from pxt_flight.engine.scan import OnOpen, Stream, Tier, finished
+from pxt_flight.engine.runs import new_run
+from pxt_flight.engine.scan import OnOpen, Stream, Tier, UrlOf, finished
 from pxt_flight.engine.store import Connection, Store
 from pxt_flight.errors import error
 
 _ROWS = 2048  # of a batch
 _PATIENCE = 30.0  # seconds to wait for one of the streams
 _STREAMS = 12  # at once: each holds a connection of the store's, and may need another to look up media cells
-_CELL_TYPE = pa.list_(pa.int64())
 
 
 class OwnLogin:
@@ -60,7 +63,9 @@ class OwnLogin:
             self._begin(connection)
             return [row[0] for row in connection.execute(f"EXPLAIN {statement}".encode()).fetchall()]
 
-    def open(self, plan: SqlPlan, parameters: Sequence[Any], on_open: OnOpen | None = None, *, is_pinned: bool) -> Stream | None:
+    def open(
+        self, plan: SqlPlan, parameters: Sequence[Any], on_open: OnOpen | None = None, url_of: UrlOf | None = None, *, is_pinned: bool
+    ) -> Stream | None:
         """See `tier_copy.open_copy`."""
         run = new_run()
         statement = plan.statement(parameters, run)
@@ -70,14 +75,16 @@ class OwnLogin:
             stack.callback(self._streams.release)
             connection = stack.enter_context(self._store.connection())
             self._begin(connection)
-            if self._store.fingerprint_in(connection, plan.held.ids) != plan.held.fingerprint and not is_pinned:
+            if not plan.held.is_true(*self._store.seen_by(connection), is_pinned=is_pinned):
                 return None
             cursor = stack.enter_context(connection.cursor(name="pxt_flight"))
             if on_open is not None:
                 on_open(connection.cancel_safe)
             cursor.execute(statement.encode())
             kept = stack.pop_all()
-        batches = _batches(plan, cursor, kept, cell_paths(plan.sources, run, plan.mode, self._store))
+        stored = stored_values(plan.schema, plan.sources, run, self._store)
+        cells = MediaCells(plan.sources, plan.media_columns, run, plan.mode, self._store, url_of)
+        batches = _batches(plan, cursor, kept, stored, cells)
         return Stream(plan.schema, batches, "psycopg", connection.cancel_safe, kept.close)
 
     def close(self) -> None:
@@ -89,12 +96,24 @@ class OwnLogin:
         connection.execute(f"SET LOCAL statement_timeout = {self._timeout}".encode())
 
 
-def _batches(plan: SqlPlan, cursor: Any, kept: ExitStack, paths: Callable[[pa.Array], list[str | None]]) -> Iterator[pa.RecordBatch]:
-    types = [_CELL_TYPE if b"pxt:media" in (field.metadata or {}) else field.type for field in plan.schema]
+def _batches(
+    plan: SqlPlan, cursor: Any, kept: ExitStack, converters: Sequence[Converter | None], cells: MediaCells
+) -> Iterator[pa.RecordBatch]:
+    types = [_wire_type(field) for field in plan.schema]
+    for passed in plan.passed:
+        types[passed.place] = pa.int64()
+        types += [pa.int64()] * len(passed.rest)
     with kept:
         while rows := cursor.fetchmany(_ROWS):
-            columns = [_array(list(column), kind) for column, kind in zip(zip(*rows, strict=True), types, strict=True)]
-            yield from finished(plan.schema, columns, len(rows), plan.mode, paths)
+            arrays = [_array(list(column), kind) for column, kind in zip(zip(*rows, strict=True), types, strict=True)]
+            found = gathered(arrays, plan.passed)
+            columns = [column if convert is None else convert(column) for column, convert in zip(found, converters, strict=True)]
+            yield from finished(plan.schema, columns, len(rows), plan.mode, cells)
+
+
+def _wire_type(field: pa.Field) -> pa.DataType:
+    """As what a column comes from Postgres."""
+    return pa.binary() if is_blob(field) or b"pxt:media" in (field.metadata or {}) else field.type
 
 
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:

@@ -1,9 +1,6 @@
 """The data plane as a process: `python -m pxt_flight.flight`, started by the supervisor."""
 
-import logging
-import os
 import sys
-import warnings
 
 from pxt_flight import plane
 from pxt_flight.engine.seam import probe
@@ -12,12 +9,7 @@ from pxt_flight.engine.seam import probe
 def main(channel: plane.Channel) -> None:
     """Open the store, serve until told to stop, and drain."""
     settings = channel.settings
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    os.environ.setdefault("PIXELTABLE_VERBOSITY", "0")
-    # Of a library of Pixeltable's, at each import; nothing to a user of ours.
-    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
-    # Before the engine is imported: an unknown Pixeltable may fail in any way at that.
-    probe.check_version()
+    probe.prepare_import()
     # Imported here: the channel must own stdout before Pixeltable can print to it.
     from pxt_flight.flight.startup import start
 

@@ -21,12 +21,24 @@ class CallerMiddleware(fl.ServerMiddleware):  # type: ignore[misc]  # pyarrow ha
     Attributes:
         principal: who calls.
         media: the header `x-pxt-media`, how media values are sent to clients that cannot say it otherwise.
+        partitions: the header `x-pxt-flight-partitions`, in how many parts results are asked for.
+        json: the header `x-pxt-json`, as what type Json is sent: `arrow`, for arrow.json, or `utf8`.
         session: the session cookie, not read yet; None where the client sent none.
     """
 
-    def __init__(self, principal: Principal, media: str | None, session: str | None, answer: dict[str, str]) -> None:
+    def __init__(
+        self,
+        principal: Principal,
+        media: str | None,
+        partitions: str | None,
+        json: str | None,
+        session: str | None,
+        answer: dict[str, str],
+    ) -> None:
         self.principal = principal
         self.media = media
+        self.partitions = partitions
+        self.json = json
         self.session = session
         self._answer = answer
 
@@ -51,7 +63,9 @@ class AuthMiddlewareFactory(fl.ServerMiddlewareFactory):  # type: ignore[misc]  
         session = cookie_in(headers.get("cookie", []))
         if session is None:
             answer["set-cookie"] = f"{COOKIE}={PROBE}"
-        return CallerMiddleware(principal, _first(headers, "x-pxt-media") or None, session, answer)
+        partitions = _first(headers, "x-pxt-flight-partitions") or None
+        json = _first(headers, "x-pxt-json") or None
+        return CallerMiddleware(principal, _first(headers, "x-pxt-media") or None, partitions, json, session, answer)
 
 
 class HandshakeHandler(fl.ServerAuthHandler):  # type: ignore[misc]  # pyarrow has no types

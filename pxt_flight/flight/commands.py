@@ -7,9 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from pxt_flight.engine.partitions import MAX_PARTITIONS
 from pxt_flight.engine.scan import Request
 from pxt_flight.errors import error
 from pxt_flight.flight import messages
+from pxt_flight.flight.tickets import Statement
 from pxt_flight.public_api import Operation, find_operation
 
 DEFAULT_MEDIA = Request("").media
@@ -27,8 +29,8 @@ def unpacked(command: bytes | None) -> Any | None:
         raise error("INVALID_ARGUMENT", "The Flight SQL message is damaged.") from None
 
 
-def plain_request(command: bytes | None, media: str | None) -> Request:
-    """The request of a command that is SQL text, or the JSON body of `query`.
+def plain_statement(command: bytes | None, media: str | None) -> Statement:
+    """The statement of a command that is SQL text, or the JSON body of `query`.
 
     Args:
         command: the bytes.
@@ -42,10 +44,21 @@ def plain_request(command: bytes | None, media: str | None) -> Request:
     except UnicodeDecodeError:
         raise error("INVALID_ARGUMENT", "The command is neither SQL, JSON nor a Flight SQL message.") from None
     if not text.lstrip().startswith("{"):
-        return Request(text, (), media or DEFAULT_MEDIA)
+        return Statement(Request(text, (), media or DEFAULT_MEDIA))
     body = arguments(find_operation("query"), text.encode())
     chosen = body["media"] if '"media"' in text else media or DEFAULT_MEDIA
-    return Request(body["sql"], tuple(body["parameters"] or ()), chosen)
+    return Statement(Request(body["sql"], tuple(body["parameters"] or ()), chosen), partitions=body["partitions"])
+
+
+def partition_count(asked: int | str) -> int:
+    """How many partitions a header or a command asks for.
+
+    Raises:
+        InvalidRequestError: `INVALID_ARGUMENT`, it is no number that is served.
+    """
+    if not str(asked).isdecimal() or len(str(asked)) > 4 or not 1 <= int(asked) <= MAX_PARTITIONS:
+        raise error("INVALID_ARGUMENT", f"partitions must be a whole number from 1 to {MAX_PARTITIONS}.", where={"argument": "partitions"})
+    return int(asked)
 
 
 def path_request(path: list[bytes], media: str | None) -> Request:

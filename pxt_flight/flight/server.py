@@ -12,7 +12,7 @@ from pxt_flight.access.grants import Signer
 from pxt_flight.access.keys import KeyRing
 from pxt_flight.engine.catalog import Catalog
 from pxt_flight.engine.engine import Engine
-from pxt_flight.engine.scan import OnOpen, Pin, Request, Stream
+from pxt_flight.engine.scan import OnOpen, Pin, Request, Stream, Tier
 from pxt_flight.errors import error
 from pxt_flight.flight import messages
 from pxt_flight.flight.actions import Actions, endpoint_of
@@ -22,10 +22,11 @@ from pxt_flight.flight.metadata import Metadata
 from pxt_flight.flight.sessions import SessionOffice
 from pxt_flight.flight.statements import Caller, Statements, unsupported
 from pxt_flight.flight.status import guarded, untraced
-from pxt_flight.flight.streams import RunningStreams
+from pxt_flight.flight.streams import RunningStreams, how_read
 from pxt_flight.flight.tickets import Statement, TicketOffice, is_ticket
 from pxt_flight.operations import queries
 from pxt_flight.operations.call import Call
+from pxt_flight.operations.links import MediaLinks
 from pxt_flight.public_api import Operation, operations
 
 _BODIES_OF_BYTES = frozenset({"query"})
@@ -40,15 +41,17 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         catalog: describes the store's tables; closed with the server.
         keys: who may come in.
         signer: signs tickets and sessions.
+        links: makes the URLs of media.
 
     Raises:
         OSError: the port is taken.
     """
 
-    def __init__(self, location: str, *, engine: Engine, catalog: Catalog, keys: KeyRing, signer: Signer) -> None:
+    def __init__(self, location: str, *, engine: Engine, catalog: Catalog, keys: KeyRing, signer: Signer, links: MediaLinks) -> None:
         # Before it listens: a call may come at once.
         self._engine = engine
         self._catalog = catalog
+        self._links = links
         self._office = TicketOffice(signer)
         self._cookies = SessionOffice(signer)
         self._metadata = Metadata(catalog)
@@ -69,8 +72,8 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
             return _info(answer.schema, descriptor, fl.FlightEndpoint(descriptor.command, []))
         statement = self._statements.asked(caller, descriptor, message)
         planned = self._statements.plan(caller, statement.request)
-        ticket = self._office.ticket(caller.principal, statement.request, planned.pins, statement.rows)
-        return _info(planned.schema, descriptor, endpoint_of(ticket))
+        tickets = self._statements.tickets(caller, statement, planned)
+        return _info(caller.presented(planned.schema), descriptor, *map(endpoint_of, tickets), tier=self._engine.tier_of(planned))
 
     @untraced
     def get_schema(self, context: fl.ServerCallContext, descriptor: fl.FlightDescriptor) -> fl.SchemaResult:
@@ -79,7 +82,7 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         if answer := self._metadata.answer(caller.call, message, caller.media or DEFAULT_MEDIA):
             return fl.SchemaResult(answer.schema)
         statement = self._statements.asked(caller, descriptor, message)
-        return fl.SchemaResult(self._statements.plan(caller, statement.request).schema)
+        return fl.SchemaResult(caller.presented(self._statements.plan(caller, statement.request).schema))
 
     @guarded
     def do_get(self, context: fl.ServerCallContext, ticket: fl.Ticket) -> fl.FlightDataStream:
@@ -159,19 +162,19 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         said = context.get_middleware(MIDDLEWARE)
         assert isinstance(said, CallerMiddleware)
         session = self._cookies.read(said.principal, said.session)
-        return Caller(Call(said.principal, self._engine), said.media, session.directory)
+        return Caller(Call(said.principal, self._engine, self._links), said.media, session.directory, said.partitions, said.json)
 
     def _sent(
         self, context: fl.ServerCallContext, caller: Caller, ticket: bytes, statement: Statement, pins: Sequence[Pin] | None
     ) -> fl.FlightDataStream:
         if statement.rows == ():
-            schema = self._statements.plan(caller, statement.request).schema
+            schema = caller.presented(self._statements.plan(caller, statement.request).schema)
             return fl.RecordBatchStream(pa.Table.from_batches([], schema))
 
         def run(on_open: OnOpen) -> Iterator[Stream]:
             return (queries.read_query(caller.call, request, pins, on_open) for request in statement.runs())
 
-        return self._streams.serve(context, caller.principal.key_id, ticket, run)
+        return self._streams.serve(context, caller.principal.key_id, ticket, run, caller.presented)
 
     def _flight(self, caller: Caller, path: str, schema: pa.Schema) -> fl.FlightInfo:
         # A ticket that is not pinned: nothing is planned to list a table, and what is read later is as new as it can be.
@@ -185,5 +188,6 @@ def _run(operation: Operation, call: Call, body: bytes) -> bytes:
     return json.dumps(function(call, **arguments(operation, body))).encode()
 
 
-def _info(schema: pa.Schema, descriptor: fl.FlightDescriptor, endpoint: fl.FlightEndpoint) -> fl.FlightInfo:
-    return fl.FlightInfo(schema, descriptor, [endpoint], -1, -1)
+def _info(schema: pa.Schema, descriptor: fl.FlightDescriptor, *endpoints: fl.FlightEndpoint, tier: Tier | None = None) -> fl.FlightInfo:
+    # Not `ordered`: several are parts in no order, and one keeps its own anyway.
+    return fl.FlightInfo(schema, descriptor, list(endpoints), -1, -1, app_metadata=b"" if tier is None else how_read(tier))

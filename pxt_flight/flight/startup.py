@@ -1,19 +1,17 @@
-"""How the data plane comes up: the store, the keys, the self-test, the port."""
+"""How the data plane comes up: the store, the self-test, the port."""
 
 import pyarrow as pa
 import pyarrow.flight as fl
 
-from pxt_flight.access.grants import Signer
-from pxt_flight.access.keys import ensure_owner_key, load_key_ring, load_secret
-from pxt_flight.access.reader import check_reader, ensure_reader
-from pxt_flight.access.schema import open_schema
-from pxt_flight.config import Settings
+from pxt_flight import registration
+from pxt_flight.config import Settings, empty_folder
 from pxt_flight.engine.catalog import Catalog
-from pxt_flight.engine.engine import Engine, open_engine
-from pxt_flight.engine.limits import Limits
+from pxt_flight.engine.engine import Engine
 from pxt_flight.engine.selftest import verify_copy
 from pxt_flight.errors import error
 from pxt_flight.flight.server import FlightServer
+from pxt_flight.operations.links import MediaLinks
+from pxt_flight.operations.startup import open_store
 
 
 def start(settings: Settings) -> tuple[FlightServer, Engine, str]:
@@ -22,18 +20,15 @@ def start(settings: Settings) -> tuple[FlightServer, Engine, str]:
     Raises:
         ConnectError: `pixeltable_unsupported`, `home_unusable` or `port_in_use`.
     """
-    limits = Limits(seconds=settings.query_timeout, rows=settings.max_rows, size=settings.max_bytes)
-    engine = open_engine(settings.home, threads=settings.engine_threads, limits=limits)
-    with open_schema(engine.store.uri) as connection:
-        owner_key = ensure_owner_key(connection, settings.state_dir)
-        keys = load_key_ring(connection)
-        signer = Signer(load_secret(connection, "ticket"))
-        reader = ensure_reader(connection, engine.store.uri)
-    engine.read_as(reader if reader is not None and check_reader(reader) else None)
+    # Its files have no names; only where they have one for a moment (not on Linux) may a kill leave any.
+    empty_folder(settings.spool_dir)
+    store = open_store(settings)
+    engine = store.engine
     verify_copy(engine, settings.state_dir)
+    links = MediaLinks(store.media_grants, lambda: registration.public_url(settings.home))
     location = f"grpc://{settings.host}:{settings.flight_port}"
     try:
-        server = FlightServer(location, engine=engine, catalog=Catalog(engine.store.uri), keys=keys, signer=signer)
+        server = FlightServer(location, engine=engine, catalog=Catalog(engine.store.uri), keys=store.keys, signer=store.signer, links=links)
     except (OSError, pa.ArrowException, fl.FlightError):  # by pyarrow's version and platform
         engine.close()
         raise error(
@@ -41,4 +36,4 @@ def start(settings: Settings) -> tuple[FlightServer, Engine, str]:
             f"Port {settings.flight_port} on {settings.host} cannot be listened on.",
             hint="Another server may hold it: choose another with --flight-port, 0 for a free one.",
         ) from None
-    return server, engine, owner_key
+    return server, engine, store.owner_key

@@ -8,11 +8,11 @@ import pyarrow.flight as fl
 
 from pxt_flight.access.principals import Principal
 from pxt_flight.engine import sql
-from pxt_flight.engine.engine import Plan
+from pxt_flight.engine.plans import Plan
 from pxt_flight.engine.scan import Request
 from pxt_flight.errors import error
 from pxt_flight.flight import messages
-from pxt_flight.flight.commands import path_request, plain_request, unpacked
+from pxt_flight.flight.commands import partition_count, path_request, plain_statement, unpacked
 from pxt_flight.flight.parameters import bound_rows
 from pxt_flight.flight.tickets import Statement, TicketOffice
 from pxt_flight.operations import queries
@@ -27,11 +27,28 @@ class Caller:
         call: for the operations.
         media: the media mode that the headers ask for.
         directory: where the session looks names up.
+        partitions: in how many parts results are asked for, as it was sent.
+        json: as what type Json is sent, as it was sent.
     """
 
     call: Call
     media: str | None
     directory: str
+    partitions: str | None = None
+    json: str | None = None
+
+    def presented(self, schema: pa.Schema) -> pa.Schema:
+        """A schema of the engine as this caller wants it: Json as utf8, which every client reads, or as arrow.json.
+
+        Raises:
+            InvalidRequestError: `INVALID_ARGUMENT`, it asks for another type.
+        """
+        if self.json not in (None, "utf8", "arrow"):
+            raise error("INVALID_ARGUMENT", f"Json is not sent as {self.json[:40]!r}.", hint="x-pxt-json is utf8 or arrow.")
+        if self.json != "arrow":
+            return schema
+        is_json = [(field.metadata or {}).get(b"pxt:type") == b"Json" for field in schema]
+        return pa.schema([field.with_type(pa.json_()) if found else field for field, found in zip(schema, is_json, strict=True)])
 
     @property
     def principal(self) -> Principal:
@@ -72,11 +89,30 @@ class Statements:
 
     def written(self, caller: Caller, command: bytes) -> Statement:
         """The statement of SQL text, or of the JSON body of `query`."""
-        return Statement(replace(plain_request(command, caller.media), directory=caller.directory))
+        statement = plain_statement(command, caller.media)
+        return replace(statement, request=replace(statement.request, directory=caller.directory))
 
     def plan(self, caller: Caller, request: Request) -> Plan:
         """Plan a request. The engine keeps plans: a client prepares a statement and asks for its FlightInfo a moment later."""
         return queries.plan_query(caller.call, request)
+
+    def tickets(self, caller: Caller, statement: Statement, plan: Plan) -> list[bytes]:
+        """The tickets that together read a statement, which all name the same versions.
+
+        Args:
+            caller: who asks.
+            statement: what is asked; in parts if it, or else the caller, says so.
+            plan: that of it.
+
+        Raises:
+            InvalidRequestError: `INVALID_ARGUMENT`, for a number of parts that is not served.
+        """
+        asked = caller.partitions if statement.partitions is None else statement.partitions
+        count = 1 if asked is None else partition_count(asked)
+        requests = (
+            [statement.request] if statement.rows is not None else queries.partition_query(caller.call, statement.request, plan, count)
+        )
+        return [self._office.ticket(caller.principal, request, plan.pins, statement.rows) for request in requests]
 
     def prepare(self, caller: Caller, body: bytes) -> bytes:
         """Answer CreatePreparedStatement. A statement without placeholders is planned at once, so that its errors come early."""
@@ -89,7 +125,7 @@ class Statements:
             queries.check_query(caller.call, request)
         result = messages.ActionCreatePreparedStatementResult(
             prepared_statement_handle=self._office.statement(caller.principal, request),
-            dataset_schema=b"" if count else _serialized(self.plan(caller, request).schema),
+            dataset_schema=b"" if count else _serialized(caller.presented(self.plan(caller, request).schema)),
             # Their types are not known before they are bound: ADBC's word for that is null.
             parameter_schema=_serialized(pa.schema([(f"${i}", pa.null()) for i in range(1, count + 1)])) if count else b"",
         )

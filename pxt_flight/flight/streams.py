@@ -1,5 +1,6 @@
 """The streams that run: whose they are, and how each is stopped, by its client's leaving, by an action, or by the end of the server."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -9,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.flight as fl
 
-from pxt_flight.engine.scan import OnOpen, Stream
+from pxt_flight.engine.scan import OnOpen, Stream, Tier
 from pxt_flight.errors import PxtFlightError, error
 from pxt_flight.flight.messages import CancelStatus
 from pxt_flight.flight.status import guarded_stream
@@ -75,7 +76,12 @@ class RunningStreams:
         self._watching = False
 
     def serve(
-        self, context: fl.ServerCallContext, key_id: str, ticket: bytes, run: Callable[[OnOpen], Iterator[Stream]]
+        self,
+        context: fl.ServerCallContext,
+        key_id: str,
+        ticket: bytes,
+        run: Callable[[OnOpen], Iterator[Stream]],
+        presented: Callable[[pa.Schema], pa.Schema],
     ) -> fl.GeneratorStream:
         """Send streams, one after the other, as one.
 
@@ -84,10 +90,11 @@ class RunningStreams:
             key_id: whose call it is.
             ticket: what the client named; `cancel` knows the call by it.
             run: opens each stream when it is asked for, and tells how to stop what it begins; at least one, whose schema is that of all.
+            presented: from that schema to the one that is sent.
         """
         cancellation = Cancellation(context.is_cancelled)
         self._begin(cancellation, key_id, ticket)
-        batches = guarded_stream(self._batches(cancellation, run(cancellation.stop_with)))
+        batches = guarded_stream(self._batches(cancellation, run(cancellation.stop_with), presented))
         # The first batch now: errors of Postgres answer the call itself, and a generator that has begun is sure to clean up, even
         # if the client leaves before it takes anything.
         schema = next(batches)
@@ -109,18 +116,21 @@ class RunningStreams:
         for call in found:
             call.request(error("unavailable", "The server is stopping.", hint="Try again."))
 
-    def _batches(self, cancellation: Cancellation, streams: Iterator[Stream]) -> Iterator[Any]:
+    def _batches(self, cancellation: Cancellation, streams: Iterator[Stream], presented: Callable[[pa.Schema], pa.Schema]) -> Iterator[Any]:
         """The schema, then the batches."""
         schema: pa.Schema | None = None
+        metadata: bytes | None = None
         try:
             for stream in streams:
                 with closing(stream):
                     cancellation.stop_with(stream.cancel)  # a tier may have nothing to stop before
                     if schema is None:
-                        schema = stream.schema
+                        schema, metadata = presented(stream.schema), how_read(stream.tier)
                         yield schema
                     for batch in stream.batches:
-                        yield _as_promised(batch, schema)
+                        promised = _as_promised(batch, schema)
+                        yield promised if metadata is None else (promised, pa.py_buffer(metadata))
+                        metadata = None
                     cancellation.stop_with(None)
         except Exception:
             if cancellation.reason is not None:
@@ -155,11 +165,16 @@ class RunningStreams:
             pause.wait(_ASKED_EVERY)
 
 
+def how_read(tier: Tier) -> bytes:
+    """What the metadata of a FlightInfo, and of the first batch of its stream, tell."""
+    return json.dumps({"tier": tier}).encode()
+
+
 def cancelled() -> PxtFlightError:
     """The error of a call that was cancelled."""
     return error("cancelled", "The query was cancelled.")
 
 
 def _as_promised(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """A batch of a later run with the first one's types: NULL in place of a value may have changed them."""
+    """A batch with the types that were sent: NULL in place of a value may have changed those of a later run."""
     return batch if batch.schema == schema else batch.cast(schema)

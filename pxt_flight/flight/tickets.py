@@ -23,10 +23,12 @@ class Statement:
     Attributes:
         request: what is planned; its parameters are those of the first row.
         rows: the parameters of each run, in order; None where it is run once, as `request` says.
+        partitions: in how many parts it is asked for; None where it does not say.
     """
 
     request: Request
     rows: tuple[Row, ...] | None = None
+    partitions: int | None = None
 
     def runs(self) -> Iterator[Request]:
         """The requests whose results, one after the other, are the result."""
@@ -59,9 +61,11 @@ class TicketOffice:
         """The statement of a ticket, and what it reads.
 
         Raises:
-            StaleTicketError: it is forged, expired, or of another key.
+            StaleTicketError: it is forged, expired, of another key, or of a release whose tickets were others.
         """
         claims = self._signer.verify(_TICKET, ticket)
+        if any(len(pin) != len(Pin._fields) for pin in claims["v"]):
+            raise error("ticket_stale", "The ticket was made by another release of the server.", hint="Run the query again.")
         return _statement(principal, claims), tuple(Pin(*pin) for pin in claims["v"])
 
     def read_statement(self, principal: Principal, handle: bytes) -> Statement:
@@ -83,11 +87,13 @@ def is_ticket(data: bytes) -> bool:
 def _claims(principal: Principal, request: Request, rows: tuple[Row, ...] | None) -> dict[str, Any]:
     claims = {"k": principal.key_id, "q": request.sql, "p": to_json(request.parameters), "m": request.media}
     claims |= {"d": request.directory} if request.directory else {}
+    claims |= {"i": list(request.row_ids)} if request.row_ids else {}
     return claims | ({} if rows is None else {"r": [to_json(row) for row in rows]})
 
 
 def _statement(principal: Principal, claims: dict[str, Any]) -> Statement:
     if claims["k"] != principal.key_id:
         raise error("ticket_invalid", "The ticket was made for another key.", hint="Run the query again.")
-    request = Request(claims["q"], from_json(claims["p"]), claims["m"], claims.get("d", ""))
+    row_ids = tuple(claims["i"]) if "i" in claims else None
+    request = Request(claims["q"], from_json(claims["p"]), claims["m"], claims.get("d", ""), row_ids)
     return Statement(request, tuple(map(from_json, claims["r"])) if "r" in claims else None)

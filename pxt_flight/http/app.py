@@ -1,6 +1,5 @@
 """The control plane's application. Every error leaves it as a problem of RFC 9457 with the fields of `PxtFlightError`."""
 
-import json
 import logging
 from http import HTTPStatus
 from pathlib import Path
@@ -14,18 +13,29 @@ from starlette.exceptions import HTTPException
 import pxt_flight
 from pxt_flight import registration
 from pxt_flight.errors import PxtFlightError, error
+from pxt_flight.http.figures import figures
+from pxt_flight.http.media import media_routes
+from pxt_flight.http.opening import Opening
+from pxt_flight.http.problems import problem
 from pxt_flight.trace import describe
-
-PROBLEM_JSON = "application/problem+json"
 
 _log = logging.getLogger(__name__)
 
 
-def create_app(home: Path) -> FastAPI:
-    """Make the application of a home's server. It has no documentation pages: FastAPI's own load scripts from a public network."""
-    app = FastAPI(title="pxt-flight", version=pxt_flight.__version__, openapi_url=None, docs_url=None, redoc_url=None)
+def create_app(home: Path, opening: Opening) -> FastAPI:
+    """Make the application of a home's server. It has no documentation pages: FastAPI's own load scripts from a public network.
+
+    Args:
+        home: the Pixeltable home.
+        opening: its store, which requests that need it wait for.
+    """
+    app = FastAPI(
+        title="pxt-flight", version=pxt_flight.__version__, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     app.add_api_route("/healthz", health, methods=["GET"])
-    app.add_api_route("/readyz", lambda: readiness(home), methods=["GET"])
+    app.add_api_route("/readyz", lambda: readiness(home, opening), methods=["GET"])
+    app.add_api_route("/metrics", figures, methods=["GET"])
+    app.include_router(media_routes(opening))
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(PxtFlightError, _failed)
@@ -38,41 +48,19 @@ async def health() -> dict[str, str]:
     return {"status": "ok", "version": pxt_flight.__version__}
 
 
-def readiness(home: Path) -> dict[str, Any]:
+def readiness(home: Path, opening: Opening) -> dict[str, Any]:
     """Say whether the whole server can answer, and what of it is slower than it should be; needs no key.
 
     Raises:
-        UnavailableError: the server is starting or stopping.
+        UnavailableError: the server is starting or stopping, or cannot read its store.
     """
     server = registration.running(home)
     if server is None or not all(plane.is_alive() for plane in server.planes.values()):
         raise error("unavailable", "The server is starting or stopping.", hint="Try again in a moment.")
+    if opening.state == "failed":
+        raise error("unavailable", "The control plane cannot read the store.", hint="The server's log says why; start it again.")
     because = f"Queries are read in the tier {server.read_tier}: {server.read_because}." if server.read_because else None
-    return {"status": "ready", "reads": {"tier": server.read_tier, "slower_because": because}}
-
-
-def problem(failure: PxtFlightError, *, status: int | None = None, headers: dict[str, str] | None = None) -> Response:
-    """Make the RFC 9457 response of an error.
-
-    Args:
-        failure: the error; one without a request id is given one.
-        status: the HTTP status; that of the error's class by default.
-        headers: further headers of the response.
-    """
-    status = status or failure.http_status
-    failure.request_id = failure.request_id or uuid4().hex
-    body = {
-        "type": "about:blank",  # RFC 9457, section 4.2.1: the title is then the status phrase
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": failure.message,
-        "code": failure.code,
-        "hint": failure.hint,
-        "where": failure.where,
-        "retryable": failure.retryable,
-        "request_id": failure.request_id,
-    }
-    return Response(json.dumps(body), status_code=status, headers=headers, media_type=PROBLEM_JSON)
+    return {"status": "ready", "reads": {"tier": server.read_tier, "slower_because": because}, "media": opening.state}
 
 
 async def _refused(request: Request, failure: Exception) -> Response:

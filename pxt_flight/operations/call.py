@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from pxt_flight.access.principals import Principal
 from pxt_flight.engine.engine import Engine
 from pxt_flight.errors import error
+from pxt_flight.operations.links import MediaLinks
 from pxt_flight.public_api import find_operation
 
 
 @dataclass(frozen=True)
 class Call:
-    """Who calls, and the engine that answers."""
+    """Who calls, the engine that answers, and what makes the URLs of media in the answer."""
 
     principal: Principal
     engine: Engine
+    links: MediaLinks
 
     def require(self, name: str, table: str | None = None) -> None:
         """Check that the caller may run an operation, on a table where it names one.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from pxt_flight.engine.engine import Plan
+from pxt_flight.engine.plans import Plan
 from pxt_flight.engine.scan import OnOpen, Pin, Request, Stream
 from pxt_flight.operations.call import Call
 from pxt_flight.public_api import public_api
@@ -28,14 +28,22 @@ Parameter = str | int | float | bool | None
         "timeout",
     ),
 )
-def query(call: Call, sql: str, parameters: list[Parameter] | None = None, media: str = "thumbnail:256") -> Stream:
+def query(
+    call: Call,
+    sql: str,
+    parameters: list[Parameter] | None = None,
+    media: str = "url",
+    partitions: int | None = None,  # noqa: ARG001  # a stream is one
+) -> Stream:
     """Run one SELECT and stream its rows as Arrow record batches.
 
     Args:
         call: who asks.
         sql: PostgreSQL's SELECT with joins, WITH, windows, set operations and subqueries; placeholders `$1` or `?`.
         parameters: the values of the placeholders, in order.
-        media: how images are sent: `thumbnail:N` (JPEG of at most N pixels) or `bytes` (the stored file; any media type).
+        media: how media values are sent: `url` (a link to the stored file, good for 15 minutes), `thumbnail:N` (a JPEG of at most
+            N pixels) or `bytes` (the stored file).
+        partitions: of a FlightInfo: at most so many tickets, 1 to 64, for parts of a scan that are read side by side; default 1.
     """
     return read_query(call, Request(sql, tuple(parameters or ()), media))
 
@@ -71,10 +79,15 @@ def plan_query(call: Call, request: Request) -> Plan:
     return call.engine.plan(request)
 
 
+def partition_query(call: Call, request: Request, plan: Plan, count: int) -> list[Request]:
+    """What together reads a planned query, in at most `count` parts."""
+    return call.engine.partitions(request, plan, count)
+
+
 def read_query(call: Call, request: Request, pins: Sequence[Pin] | None = None, on_open: OnOpen | None = None) -> Stream:
     """The rows of a query as of what `plan_query` found; default the live one. `on_open` as in `Engine.stream`."""
     _require_tables(call, request)
-    return call.engine.stream(request, pins, on_open=on_open)
+    return call.engine.stream(request, pins, on_open=on_open, url_of=call.links.url_of(call.principal))
 
 
 def _require_tables(call: Call, request: Request) -> None:

@@ -1,6 +1,10 @@
-"""Tables: what there is."""
+"""Tables: what there is, and its versions."""
+
+from dataclasses import asdict
+from typing import Any
 
 from pxt_flight.engine.catalog import Catalog, Listing
+from pxt_flight.errors import error
 from pxt_flight.operations.call import Call
 from pxt_flight.public_api import find_operation, public_api
 
@@ -20,6 +24,29 @@ def list_tables(call: Call, dir_path: str = "/", recursive: bool = True) -> list
     call.require("list_tables")
     operation = find_operation("list_tables")
     return [table for table in call.engine.list_tables(dir_path, recursive=recursive) if call.principal.may(operation, table)]
+
+
+@public_api(http_method="GET", permission="read", raises=("TABLE_NOT_FOUND", "INVALID_ARGUMENT"))
+def table_versions(call: Call, table: str, limit: int | None = None) -> list[dict[str, Any]]:
+    """List the versions of a table, newest first.
+
+    Args:
+        call: who asks.
+        table: its path with slashes, without a version.
+        limit: at most so many; default all.
+
+    Returns:
+        Of each version `version`, `created_at` (ISO 8601, UTC), `created_by` (null where Pixeltable was not told), `change` (`data` or
+        `schema`), the numbers of rows in `inserts`, `updates` and `deletes`, of failed cells in `errors`, `schema_change` (a text, or
+        null) and `note` (why the version cannot be read; null where `"table:version"` reads it).
+    """
+    path = table.strip("/").lower()
+    call.require("table_versions", path)
+    if ":" in path:
+        raise error("INVALID_ARGUMENT", "Name the table without a version.", where={"argument": "table"})
+    if limit is not None and not 1 <= limit < 1 << 31:
+        raise error("INVALID_ARGUMENT", "limit must be a number of versions from 1 on.", where={"argument": "limit"})
+    return [asdict(version) | {"created_at": version.created_at.isoformat()} for version in call.engine.list_versions(path, limit)]
 
 
 def describe_tables(call: Call, catalog: Catalog) -> Listing:

@@ -44,7 +44,7 @@ def test_as_text(explanation):
 
 def test_as_html_nothing_of_a_plan_is_markup(explanation):
     html = explanation._repr_html_()
-    assert html.startswith("<strong>Read by copy: ")
+    assert html.startswith("<div><strong>Read by copy: ")
     assert "&lt;&gt; &#x27;&lt;b&gt;&#x27;" in html
     assert "<b>" not in html
 

@@ -86,6 +86,22 @@ def test_a_long_pull_shows_rows_and_megabytes(monkeypatch, clock):
     assert terminal.getvalue().endswith("\r")  # it leaves no line
 
 
+def test_in_a_notebook_it_is_not_on_stderr(monkeypatch, clock):
+    """Which is painted red there."""
+    import IPython
+
+    monkeypatch.setattr(IPython, "get_ipython", lambda: type("Shell", (), {"kernel": object()})())
+    outputs = io.StringIO(), io.StringIO()
+    monkeypatch.setattr("sys.stdout", outputs[0])
+    monkeypatch.setattr("sys.stderr", outputs[1])
+    with Progress() as bar:
+        clock(2.0)
+        bar.add(BATCH)
+        bar._bar.refresh()
+    assert "1.00k rows" in outputs[0].getvalue()
+    assert outputs[1].getvalue() == ""
+
+
 def test_a_hidden_bar_counts_nothing(clock):
     with Progress(False) as bar:
         clock(5.0)

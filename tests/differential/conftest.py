@@ -15,10 +15,11 @@ def read(engine: Any) -> Read:
     """Read SQL in one tier: `read(sql, parameters, tier="copy")`; a silent fall-back to another tier fails."""
     from pxt_flight.engine.scan import Request
 
-    def read(sql: str, parameters: Sequence[Any] = (), *, tier: str, media: str = "bytes") -> pa.Table:
+    def read(sql: str, parameters: Sequence[Any] = (), *, tier: str, media: str = "bytes", url_of: Any = str) -> pa.Table:
         request = Request(sql, tuple(parameters), media)
         # `copy` is not insisted on: that it is chosen is part of what is tested.
-        stream = engine.stream(request, engine.plan(request).pins, tier="cursor" if tier == "cursor" else None)
+        insisted = tier if tier in ("cursor", "exec") else None
+        stream = engine.stream(request, engine.plan(request).pins, tier=insisted, url_of=url_of)
         try:
             assert stream.tier == tier
             return pa.Table.from_batches(list(stream.batches), stream.schema)

@@ -1,6 +1,10 @@
 """Functions in Python for computed columns; imported only when Pixeltable's home is known."""
 
+import threading
+
+import numpy as np
 import pixeltable as pxt
+from PIL import Image
 
 
 @pxt.udf
@@ -21,6 +25,37 @@ def length(s: str) -> int:
     return len(s)
 
 
+@pxt.udf
+def not_a_number(n: int) -> float:
+    """NaN, whatever it is given."""
+    return float("nan")
+
+
+@pxt.udf
+def slowly(n: int) -> int:
+    """Takes a millisecond."""
+    threading.Event().wait(0.001)
+    return n + 1
+
+
+@pxt.udf
+def measured(text: str) -> pxt.Array[(4,), pxt.Float]:
+    """A text as numbers, the same whenever it is asked."""
+    return np.array([len(text), text.count("a"), 1.0, 0.5], dtype=np.float32)
+
+
+@pxt.udf
+def described(text: str) -> pxt.Json:
+    """An array and a picture inside of JSON."""
+    return {"letters": np.frombuffer(text.encode(), np.uint8), "picture": Image.new("RGB", (len(text), 1), (3, 2, 1))}
+
+
+@pxt.udf
+def measured_picture(image: pxt.Image) -> pxt.Array[(4,), pxt.Float]:
+    """A picture in the space of `measured`."""
+    return np.array([image.width, 1.0, 1.0, 0.5], dtype=np.float32)
+
+
 FAILURES = {
     1: "cannot open '/srv/my pictures/secret folder/cat 1.png'",
     2: "no object at s3://bucket-name/private/dog.png",
@@ -39,3 +74,15 @@ FAILURES = {
 def failing(n: int) -> int:
     """Fails with a text of `FAILURES`."""
     raise ValueError(FAILURES[n])
+
+
+@pxt.udf
+def ones(n: int) -> pxt.Array[(200,), np.float32]:
+    """Fails for even numbers."""
+    return np.ones(200 // (n % 2), dtype=np.float32)
+
+
+@pxt.udf
+def direction(s: str) -> pxt.Array[(8,), np.float32]:
+    """A direction for each text, the same at each call."""
+    return np.array([np.cos(i + sum(map(ord, s))) for i in range(8)], dtype=np.float32)

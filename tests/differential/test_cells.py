@@ -231,10 +231,15 @@ def test_components_join_their_base(tiles, read, cells):
 
 
 @pytest.mark.parametrize("items", ["tile", "*", "id, tile as x"])
-def test_pictures_that_are_made_while_they_are_read_are_refused(tiles, db, items):
-    """They have no file, and would arrive as NULL."""
+def test_pictures_that_are_made_while_they_are_read(tiles, db, engine, items):
+    """They have no file: the tier `cursor` would answer NULL, and refuses them."""
+    from pxt_flight.engine.scan import Request
+
+    answer = db.sql(f"select {items} from {NAME}_tiles", media="bytes").to_arrow()
+    assert answer.num_rows == tiles.count()
+    assert not answer["x" if "x" in items else "tile"].null_count
     with pytest.raises(PxtFlightError) as caught:
-        db.sql(f"select {items} from {NAME}_tiles", media="bytes").to_arrow()
+        engine.stream(Request(f"select {items} from {NAME}_tiles", media="bytes"), tier="cursor")
     assert caught.value.code == "type_unsupported"
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import json
+import operator
 import re
 
 import pyarrow as pa
@@ -137,15 +138,16 @@ def test_the_self_test_finds(sabotage, engine, new_engine, name, tmp_path, monke
         ("pxt_flight.engine.dialect", "generate", lambda right, tree: re.sub(r" WHERE \S+ > 0", "", right(tree))),
         ("pxt_flight.engine.dialect", "generate", lambda right, tree: right(tree).replace("->>", "->")),
         ("pxt_flight.engine.planner", "numeric_types", lambda right, *arguments: {}),
-        ("pxt_flight.engine.tier_copy", "cell_paths", lambda right, *arguments: lambda cells: [None] * len(cells)),
-        ("pxt_flight.engine.tier_copy", "cell_paths", lambda right, *arguments: lambda cells: right(*arguments)(cells)[::-1]),
+        ("pxt_flight.engine.cells", "MediaCells.paths", lambda right, self, cells: [None] * len(cells)),
+        ("pxt_flight.engine.cells", "MediaCells.paths", lambda right, self, cells: right(self, cells)[::-1]),
+        ("pxt_flight.engine.seam.batches", "_columns", lambda right, *arguments: [column[::-1] for column in right(*arguments)]),
     ],
-    ids=["order", "join", "predicate", "operator", "numbers", "no cells", "cells of other rows"],
+    ids=["order", "join", "predicate", "operator", "numbers", "no cells", "cells of other rows", "values of other rows"],
 )
 def test_the_self_test_finds_what_drifts_elsewhere(new_engine, tmp_path, monkeypatch, module, part, wrong):
     from pxt_flight.engine.selftest import verify_copy
 
-    right = getattr(importlib.import_module(module), part)
+    right = operator.attrgetter(part)(importlib.import_module(module))
     monkeypatch.setattr(f"{module}.{part}", lambda *arguments: wrong(right, *arguments))
     drifted = new_engine()
     verify_copy(drifted, tmp_path)

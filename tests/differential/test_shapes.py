@@ -34,7 +34,7 @@ def plain(postgres):
     return postgres
 
 
-@pytest.mark.parametrize("tier", ["copy", "cursor"])
+@pytest.mark.parametrize("tier", ["copy", "exec", "cursor"])
 @pytest.mark.parametrize("shape", [*shapes.ALL, *shapes.placeholders(shapes.ALL)], ids=str)
 def test_equals_collect(table, read, functions, shape, tier):
     expected = rows_of(shape.query(table, functions).collect())

@@ -5,7 +5,7 @@ from comparison import rows_of, same
 
 from pxt_flight.errors import PxtFlightError
 
-TIERS = pytest.mark.parametrize("tier", ["copy", "cursor"])
+TIERS = pytest.mark.parametrize("tier", ["copy", "exec", "cursor"])
 ROWS = [{"id": i, "n": None if i % 7 == 3 else i % 5, "s": None if i % 4 == 3 else f"{i}% \\of it's"} for i in range(30)]
 
 
@@ -59,7 +59,7 @@ def test_unstored_columns_take_the_cursor(base, read):
 def test_a_tier_is_chosen_by_what_is_read(base, engine):
     from pxt_flight.engine.scan import Request
 
-    for column, tier in {"id": "copy", "inverse": "copy", "back": "cursor", "chars": "cursor", "*": "cursor"}.items():
+    for column, tier in {"id": "copy", "inverse": "copy", "back": "exec", "chars": "exec", "*": "exec"}.items():
         request = Request(f"select {column} from diff_sources.base")
         stream = engine.stream(request, engine.plan(request).pins)
         stream.close()

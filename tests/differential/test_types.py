@@ -50,7 +50,7 @@ def selected(table: Any, kind: str) -> list[tuple[Any, ...]]:
     return rows_of(table.order_by(table.id).select(table.id, column.localpath if kind == "Image" else column).collect())
 
 
-@pytest.mark.parametrize("tier", ["copy", "cursor"])
+@pytest.mark.parametrize("tier", ["copy", "exec", "cursor"])
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_engine_equals_collect(tables, read, kind, state, tier):
@@ -81,7 +81,7 @@ def test_star_over_the_wire(tables, db, values, state):
 
 @pytest.mark.parametrize("size", [16, 256])
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("door", ["copy", "cursor", "wire"])
+@pytest.mark.parametrize("door", ["copy", "exec", "cursor", "wire"])
 def test_thumbnails(tables, read, db, state, size, door):
     """A JPEG of at most N on the long side, in the picture's own aspect, never enlarged; NULL stays NULL."""
     table, _ = tables[state]

@@ -35,7 +35,7 @@ def read(new_engine):
     return read
 
 
-@pytest.mark.parametrize("tier", ["copy", "cursor"])
+@pytest.mark.parametrize("tier", ["copy", "exec", "cursor"])
 def test_rows(read, numbers, tier):
     rows, fault = read(f"select n from {numbers} where n < 1000", tier=tier, rows=1000)
     assert (rows, fault) == (1000, None)
@@ -46,7 +46,7 @@ def test_rows(read, numbers, tier):
     assert "LIMIT" in fault.hint
 
 
-@pytest.mark.parametrize("tier", ["copy", "cursor"])
+@pytest.mark.parametrize("tier", ["copy", "exec", "cursor"])
 def test_bytes(read, numbers, tier):
     rows, fault = read(f"select n, text from {numbers}", tier=tier, size=1 << 20)
     assert 0 <= rows < 30_000

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import adbc_driver_flightsql.dbapi as flightsql
-import psycopg
 import pyarrow.flight as fl
 import pytest
 from events import eventually
@@ -55,26 +54,3 @@ def films(pxt: Any) -> str:
     rows = [{"id": i, "name": f"film {i}" if i % 3 else None, "score": i / 2, "seen": i % 2 == 0, "tags": {"n": i}} for i in range(100)]
     pxt.create_table("wire_films", schema, primary_key="id").insert(rows)
     return "wire_films"
-
-
-@pytest.fixture(scope="session")
-def postgres(pxt: Any) -> Iterator["psycopg.Connection[Any]"]:
-    """A connection of our own to the store's Postgres, to look at what the server leaves there."""
-    from pxt_flight.engine.seam.store import libpq_uri
-
-    with psycopg.connect(libpq_uri(), autocommit=True) as connection:
-        yield connection
-
-
-@pytest.fixture(scope="session")
-def busy_backends(postgres: Any) -> Callable[[], list[int]]:
-    """The pids of the Postgres sessions, beside this one, that are inside of a transaction."""
-
-    def ask() -> list[int]:
-        query = (
-            "select pid from pg_stat_activity where backend_type = 'client backend' and datname = current_database() "
-            "and pid <> pg_backend_pid() and xact_start is not null"
-        )
-        return [pid for (pid,) in postgres.execute(query).fetchall()]
-
-    return ask

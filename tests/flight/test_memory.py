@@ -62,6 +62,14 @@ def test_a_long_stream(stranger, as_owner, million, memory):
     assert peak < BOUND
 
 
+def test_five_million_rows(stranger, as_owner, million, films, memory):
+    sql = f"select m.id, m.score, m.name from {million} m, {films} f where f.id < 5"
+    rows, size, peak = read_slowly(stranger.do_get(fl.Ticket(sql.encode()), as_owner), memory)
+    report(f"{rows:,} rows, {size / 2**20:.0f} MiB streamed: the server grew by {peak / 2**20:.1f} MiB at most")
+    assert rows == 5 * ROWS
+    assert peak < BOUND
+
+
 def test_a_client_that_lags(server, stranger, as_owner, million, films, memory):
     first_read, go_on = threading.Event(), threading.Event()
     received = []

@@ -52,5 +52,5 @@ def test_what_only_pixeltable_computes_says_so(explain, make_table, pxt):
     assert explain(f"select id from {name}")["tier"] == "copy"
     for sql in (f"select size from {name}", f"select * from {name}"):
         found = explain(sql)
-        assert (found["tier"], found["postgres_plan"]) == ("cursor", None)
+        assert (found["tier"], found["postgres_plan"]) == ("exec", None)
         assert "size" in found["why"]

@@ -12,7 +12,7 @@ from events import eventually
 
 from pxt_flight.registration import Server, running
 
-PLANES = {"flight": "stand_in_plane", "http": "pxt_flight.http"}
+PLANES = {"flight": "stand_in_plane", "http": "http_without_store"}
 
 
 def get(url: str, *, timeout: float = 20.0) -> bytes:

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import threading
 
 import pytest
@@ -11,12 +12,13 @@ import pxt_flight
 from pxt_flight.errors import error
 from pxt_flight.http.__main__ import listen
 from pxt_flight.http.app import create_app
+from pxt_flight.http.opening import Opening
 
 
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory):
     """Ask the application over a real connection: answers status, headers and the JSON of the body."""
-    app = create_app(tmp_path_factory.mktemp("home"))
+    app = create_app(tmp_path_factory.mktemp("home"), Opening(lambda: None))
 
     @app.get("/fails")
     async def fails():
@@ -52,6 +54,11 @@ def ask(tmp_path_factory):
 def test_readiness_without_a_server(ask):
     status, _, problem = ask("/readyz")
     assert (status, problem["code"], problem["retryable"]) == (503, "unavailable", True)
+
+
+def test_an_answer_does_not_wait_for_acknowledgements():
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()), listener.accept()[0] as connection:
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_health(ask):

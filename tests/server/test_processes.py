@@ -49,6 +49,15 @@ def test_public_url_is_passed_on(launch):
     assert server.public_url == "https://data.example.org"
 
 
+@pytest.mark.parametrize(("public_url", "warned"), [({}, True), ({"PXT_FLIGHT_PUBLIC_URL": "http://data.example.org"}, False)])
+def test_links_that_others_cannot_follow_are_told(launch, public_url, warned):
+    launched = launch(PXT_FLIGHT_HOST="0.0.0.0", **public_url)
+    assert launched.ready().http_url.startswith("http://127.0.0.1:")
+    launched.signal(signal.SIGTERM)
+    _, _, stderr = launched.ended()
+    assert ("--public-url" in stderr) is warned
+
+
 def test_what_a_library_prints_goes_to_stderr(launch):
     launched = launch()
     get(launched.ready().flight_uri.replace("grpc", "http") + "/print")

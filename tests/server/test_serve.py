@@ -64,6 +64,16 @@ def test_an_unknown_pixeltable_is_refused_before_anything_is_made(home, tmp_path
     assert {path.name for path in home.iterdir()} == {"pxt_flight"}
 
 
+def test_a_start_removes_what_a_killed_server_left(home):
+    left = [home / "pxt_flight" / folder / "left" for folder in ("spool", "metrics")]
+    for path in left:
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"rows of somebody")
+    with running_server(settings(home)):
+        assert not any(path.exists() for path in left)
+        assert {path.parent.stat().st_mode & 0o777 for path in left} == {0o700}
+
+
 def test_a_restart_keeps_the_owner_key_and_reads_old_tickets(home):
     with running_server(settings(home)) as before:
         # What the self-test made is gone again.

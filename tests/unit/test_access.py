@@ -1,15 +1,18 @@
 """Keys, principals and the signer; the owner's key on a real Postgres."""
 
 import json
+import re
 import stat
 import string
+import time
+import uuid
 
 import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pxt_flight.access.grants import Signer
+from pxt_flight.access.grants import MEDIA_LIFETIME, MediaGrants, Signer
 from pxt_flight.access.keys import KeyRing, ensure_owner_key, is_well_formed, key_hash, load_key_ring, load_secret, make_key
 from pxt_flight.access.principals import Principal
 from pxt_flight.access.schema import open_schema
@@ -252,3 +255,64 @@ def test_an_old_grant_says_that_it_is_old():
     with pytest.raises(StaleTicketError) as caught:
         signer.verify("ticket", signer.sign("ticket", {}, lifetime=-0.001))
     assert caught.value.code == "ticket_expired"
+
+
+# Media grants
+
+IDS = st.uuids()
+VERSIONS = st.none() | st.integers(0, 2**62)
+COLUMNS = st.integers(0, 2**32 - 1)
+
+
+@often
+@given(secret=st.binary(min_size=32, max_size=32), key=IDS, table=IDS, version=VERSIONS, column=COLUMNS)
+def test_a_media_grant_is_short_and_read_back(secret, key, table, version, column):
+    grant = MediaGrants(secret).mint(str(key), table.hex, version, column)
+    assert re.fullmatch("[A-Za-z0-9_-]{87}", grant)
+    read = MediaGrants(secret).read(grant)
+    assert read[:-1] == (str(key), table.hex, version, column)
+    assert MEDIA_LIFETIME - 60 <= read.expires - time.time() + 1 <= MEDIA_LIFETIME + 1
+    other = MediaGrants(secret[::-1] + b"x")
+    refused(other, grant)
+
+
+@often
+@given(data=st.data(), version=VERSIONS)
+def test_no_changed_character_of_a_media_grant_goes_unnoticed(data, version):
+    grants = MediaGrants(b"s" * 32)
+    grant = grants.mint(str(uuid.uuid4()), uuid.uuid4().hex, version, 3)
+    at = data.draw(st.integers(0, len(grant) - 1))
+    # Of the last one four bits count, and the two that are left over must be none too: one grant has one form.
+    instead = data.draw(st.characters().filter(lambda character: character != grant[at]))
+    refused(grants, grant[:at] + instead + grant[at + 1 :])
+    refused(grants, grant[:at])
+    refused(grants, grant + data.draw(st.text("AB=_-", min_size=1, max_size=4)))
+
+
+@often
+@given(st.text())
+def test_no_text_is_a_media_grant(junk):
+    refused(MediaGrants(b"s" * 32), junk)
+
+
+@pytest.mark.parametrize("purpose", ["media", "ticket"])
+def test_neither_kind_of_grant_is_one_of_the_other(purpose):
+    secret = b"s" * 32
+    ticket = Signer(secret).sign(purpose, {"k": "1"})
+    for part in (ticket, *ticket.split(b".")):
+        refused(MediaGrants(secret), part.decode())
+    with pytest.raises(StaleTicketError):
+        Signer(secret).verify(purpose, MediaGrants(secret).mint(str(uuid.uuid4()), uuid.uuid4().hex, 1, 1).encode())
+
+
+def test_an_old_media_grant_says_that_it_is_old():
+    grants = MediaGrants(b"s" * 32)
+    with pytest.raises(StaleTicketError) as caught:
+        grants.read(grants.mint(str(uuid.uuid4()), uuid.uuid4().hex, 1, 1, lifetime=-1))
+    assert caught.value.code == "ticket_expired"
+
+
+def refused(grants, grant):
+    with pytest.raises(StaleTicketError) as caught:
+        grants.read(grant)
+    assert caught.value.code == "ticket_invalid"

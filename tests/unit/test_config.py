@@ -39,7 +39,7 @@ def test_defaults(tmp_path):
     flight_port=PORTS,
     http_port=PORTS,
     public_url=st.none() | st.just("https://data.example.org/x"),
-    engine_threads=st.integers(1, 12),
+    engine_threads=st.integers(1, 8),
     query_timeout=st.floats(0.001, 1e6),
     drain_deadline=st.floats(0, 1e6),
 )
@@ -66,7 +66,7 @@ def test_an_argument_goes_before_the_environment(monkeypatch):
         ("flight_port", 65536),
         ("http_port", "many"),
         ("engine_threads", 0),
-        ("engine_threads", 13),
+        ("engine_threads", 9),
         ("query_timeout", 0),
         ("drain_deadline", -1),
     ],
@@ -74,6 +74,19 @@ def test_an_argument_goes_before_the_environment(monkeypatch):
 def test_values_out_of_range(tmp_path, name, value):
     with pytest.raises(ValidationError, match=name):
         Settings(home=tmp_path, **{name: value})
+
+
+@pytest.mark.parametrize(("given", "kept"), [("https://x.org/", "https://x.org"), ("http://[::1]:80/a/b//", "http://[::1]:80/a/b")])
+def test_a_public_url_has_no_slash_at_its_end(tmp_path, given, kept):
+    assert Settings(home=tmp_path, public_url=given).public_url == kept
+
+
+@pytest.mark.parametrize(
+    "url", ["", "x.org", "ftp://x.org", "https://", "javascript:alert(1)", 'https://x"onload=', "https://x?q", "https://x y", "https://x#y"]
+)
+def test_a_public_url_that_is_none(tmp_path, url):
+    with pytest.raises(ValidationError, match="public_url"):
+        Settings(home=tmp_path, public_url=url)
 
 
 def test_settings_do_not_change(tmp_path):

@@ -17,9 +17,10 @@ WITH RECURSIVE folders (id, path) AS (
 _TABLES = (
     _FOLDERS
     + """
-SELECT CASE f.path WHEN '' THEN '' ELSE f.path || '/' END || (t.md->>'name'), t.id, t.md->>'current_schema_version',
+SELECT CASE f.path WHEN '' THEN '' ELSE f.path || '/' END || (t.md->>'name'), t.id, v.version || ' ' || (v.md->>'created_at'),
     jsonb_path_query_array(t.md, '$.view_md.base_versions[*][0]')
 FROM tables t JOIN folders f ON t.dir_id = f.id
+LEFT JOIN tableversions v ON v.tbl_id = t.id AND v.version = (t.md->>'current_schema_version')::bigint
 """
 )
 
@@ -32,7 +33,7 @@ def visible_transactions(connection: "psycopg.Connection[Any]") -> str:
 
 
 def stamps(connection: "psycopg.Connection[Any]") -> dict[str, Stamp]:
-    """The stamp of each table by its path: its id, its schema version, and those of the tables that it is a view of.
+    """The stamp of each table by its path: its id, its schema version and when that was made, and those of the tables that it is a view of.
 
     A database whose tables are laid out in another way fails here with an error of Postgres or Python, whatever it is.
     """

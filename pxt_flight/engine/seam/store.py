@@ -4,7 +4,7 @@ import sqlalchemy as sql
 from pixeltable.env import Env
 from pixeltable.utils.http import fetch_url
 
-__all__ = ["DIRECTORIES", "FINGERPRINT", "fetch_url", "libpq_uri"]
+__all__ = ["DIRECTORIES", "FINGERPRINT", "MOMENTS", "fetch_url", "libpq_uri"]
 
 # Every change of a table or directory (a write, a new column, a rename, a drop) writes its row anew, which gives it another xmin.
 FINGERPRINT = """
@@ -15,6 +15,11 @@ WITH RECURSIVE above(id) AS (
     SELECT dir_id FROM tables WHERE id = ANY({ids}) UNION SELECT dirs.parent_id FROM dirs JOIN above ON dirs.id = above.id
 )
 SELECT id::text FROM above WHERE id IS NOT NULL
+"""
+# A version's number may come again: revert() deletes the last one, and the next write takes its number. When it was made does not.
+MOMENTS = """
+SELECT tbl_id::text, version, md->>'created_at' FROM tableversions
+WHERE (tbl_id, version) IN (SELECT * FROM unnest({ids}, {versions}))
 """
 
 

@@ -1,0 +1,63 @@
+"""How a plane opens the store: Pixeltable, the keys, what signs, the restricted role."""
+
+from dataclasses import dataclass
+
+from pxt_flight.access.grants import MediaGrants, Signer
+from pxt_flight.access.keys import KeyRing, ensure_owner_key, load_key_ring, load_secret
+from pxt_flight.access.reader import check_reader, ensure_reader
+from pxt_flight.access.schema import open_schema
+from pxt_flight.config import Settings
+from pxt_flight.engine.bounds import Capacity
+from pxt_flight.engine.engine import Engine, open_engine
+from pxt_flight.engine.limits import Limits
+from pxt_flight.engine.thumbnails.cache import ThumbnailCache
+
+
+@dataclass(frozen=True)
+class OpenStore:
+    """A store that a plane serves.
+
+    Attributes:
+        engine: speaks to Pixeltable; who opened the store closes it.
+        keys: who may come in.
+        signer: signs tickets and sessions.
+        media_grants: signs the URLs of media cells.
+        owner_key: the key of the local owner.
+    """
+
+    engine: Engine
+    keys: KeyRing
+    signer: Signer
+    media_grants: MediaGrants
+    owner_key: str
+
+
+def open_store(settings: Settings) -> OpenStore:
+    """Open the store of a home; several processes may at once, also the first time.
+
+    Raises:
+        ConnectError: `home_unusable`.
+    """
+    limits = Limits(seconds=settings.query_timeout, rows=settings.max_rows, size=settings.max_bytes)
+    thumbnails = ThumbnailCache(settings.thumbnail_dir, settings.thumbnail_cache_bytes)
+    capacity = _capacity(settings)
+    engine = open_engine(settings.home, threads=settings.engine_threads, limits=limits, capacity=capacity, thumbnails=thumbnails)
+    with open_schema(engine.store.uri) as connection:
+        owner_key = ensure_owner_key(connection, settings.state_dir)
+        keys = load_key_ring(connection)
+        secret = load_secret(connection, "ticket")
+        reader = ensure_reader(connection, engine.store.uri)
+    engine.read_as(reader if reader is not None and check_reader(reader) else None)
+    return OpenStore(engine, keys, Signer(secret), MediaGrants(secret), owner_key)
+
+
+def _capacity(settings: Settings) -> Capacity:
+    return Capacity(
+        queries=settings.max_queries,
+        streams=settings.pixeltable_streams,
+        waiting=settings.max_waiting,
+        patience=settings.queue_timeout,
+        spill=settings.spill_bytes,
+        spool=settings.spool_dir,
+        drain=settings.drain_deadline,
+    )
