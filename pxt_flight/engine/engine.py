@@ -193,20 +193,21 @@ class Engine:
         """
         return self._bounds.stream(lambda run: self._open(request, pins, tier, run, url_of), on_open)
 
-    def cell(self, column: MediaColumn, row_id: tuple[int, ...], version: int) -> Cell:
+    def cell(self, column: MediaColumn, row_id: tuple[int, ...], version: int, may_read: Callable[[str], bool] = lambda _: True) -> Cell:
         """A media cell by its row, for whoever may read its column.
 
         Args:
             column: what a grant names.
             row_id: the numbers of the row id.
             version: that in which the row was written.
+            may_read: asked with the path of the table before the cell is read, or computed.
 
         Raises:
-            NotFoundError: `media_not_found`, the table has no such row as of the grant's version, or the cell is NULL.
+            NotFoundError: `media_not_found`, the table has no such row as of the grant's version, the cell is NULL, or may not be read.
         """
         if self._lookups is None:
             raise error("media_not_found", "This server hands out no URLs of media.", hint="Ask for media=bytes.")
-        return self._lookups.cell(column, row_id, version)
+        return self._lookups.cell(column, row_id, version, may_read)
 
     def explain(self, request: Request) -> Explanation:
         """How a request is read, and why so.

@@ -48,13 +48,15 @@ class Lookups:
         self._run = run
         self._known: dict[MediaColumn, tuple[float, Any]] = {}
 
-    def cell(self, column: MediaColumn, row_id: tuple[int, ...], version: int) -> Cell:
+    def cell(self, column: MediaColumn, row_id: tuple[int, ...], version: int, may_read: Callable[[str], bool]) -> Cell:
         """The cell of a row; see `Engine.cell`."""
         if max((*row_id, version)) >= 1 << 63:
             raise _not_found()
         lookup = self._known_or_planned(column)
+        if lookup is None or not may_read(lookup.path):
+            raise _not_found()
         found = self._read(lookup, row_id, version)
-        if found is None and lookup is not None and lookup.is_of_base:
+        if found is None and lookup.is_of_base:
             # The version of a view does not tell that of its base, which may have moved on alone: the row may be one of the live view.
             # A live plan is one as of the version that was live then, so it is made anew.
             found = self._read(self._planned(column._replace(version=None)), row_id, version)

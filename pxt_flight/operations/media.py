@@ -84,10 +84,8 @@ def _found(store: OpenStore, grant: MediaGrant, cell: str) -> Cell:
     if _CELL.fullmatch(cell) is None:
         raise _not_found()
     *row_id, v_min = map(int, cell.split("."))
-    found = store.engine.cell(MediaColumn(grant.table_id, grant.version, grant.column_id), tuple(row_id), v_min)
-    if not principal.may(find_operation(query.__name__), found.table):
-        raise _not_found()
-    return found
+    column, operation = MediaColumn(grant.table_id, grant.version, grant.column_id), find_operation(query.__name__)
+    return store.engine.cell(column, tuple(row_id), v_min, lambda table: principal.may(operation, table))
 
 
 def _thumbnail(store: OpenStore, cell: Cell, size: int, expires: int) -> MediaFile:
