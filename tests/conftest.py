@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,17 @@ from pxt_flight.registration import Server
 from pxt_flight.server import running_server
 
 TREE = Path(__file__).parents[1]
+LOG_LINES = 40
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the end of the server's log beside a failure: an error that the server only names by its id is told there."""
+    report = yield
+    home = getattr(item, "funcargs", {}).get("store")
+    if report.failed and home is not None and (log := home / "pxt_flight" / "server.log").exists():
+        report.sections.append(("Server log", "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])))
+    return report
 
 
 @pytest.fixture(scope="session")

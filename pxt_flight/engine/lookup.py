@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from pxt_flight.engine.cell_values import image_bytes
+from pxt_flight.engine.kept import Kept
 from pxt_flight.engine.store import Store
 from pxt_flight.engine.types import MediaColumn
 from pxt_flight.errors import PxtFlightError, error
@@ -46,7 +46,7 @@ class Lookups:
         self._seam = seam
         self._store = store
         self._run = run
-        self._known: dict[MediaColumn, tuple[float, Any]] = {}
+        self._known = Kept[MediaColumn, tuple[float, Any]](_KEPT)
 
     def cell(self, column: MediaColumn, row_id: tuple[int, ...], version: int, may_read: Callable[[str], bool]) -> Cell:
         """The cell of a row; see `Engine.cell`."""
@@ -65,14 +65,11 @@ class Lookups:
         return found
 
     def _known_or_planned(self, column: MediaColumn) -> Any:
-        until, lookup = self._known.get(column, (0.0, None))
+        until, lookup = self._known.get(column) or (0.0, None)
         if until > time.monotonic():
             return lookup
         lookup = self._planned(column)
-        while len(self._known) >= _KEPT:
-            with suppress(KeyError, StopIteration):  # another thread was quicker
-                del self._known[next(iter(self._known))]
-        self._known[column] = (time.monotonic() + _FRESH, lookup)
+        self._known.put(column, (time.monotonic() + _FRESH, lookup))
         return lookup
 
     def _planned(self, column: MediaColumn) -> Any:

@@ -9,7 +9,6 @@ text; the outer SELECT is there only where a column must be cast to what goes ov
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import ModuleType
@@ -21,6 +20,7 @@ from sqlglot import exp
 from pxt_flight.engine import dialect, grammar, literals, media
 from pxt_flight.engine.bindings import Bound, Held, Known, assembled, hold
 from pxt_flight.engine.catalog import get_table
+from pxt_flight.engine.kept import Kept
 from pxt_flight.engine.numerics import numeric_types
 from pxt_flight.engine.outputs import OutputType, output_type, postgres_type
 from pxt_flight.engine.passing import Passed, pass_on
@@ -109,7 +109,7 @@ class Planner:
         self._seam = seam
         self._store = store
         self._reader = reader
-        self._known: dict[tuple[str, ...], Known] = {}
+        self._known = Kept[tuple[str, ...], Known](_TABLES_KNOWN)
 
     def plan(self, statement: Statement, parameters: Sequence[Any], mode: media.MediaMode, versions: Mapping[str, int]) -> SqlPlan:
         """Plan a statement; runs on an engine thread.
@@ -156,13 +156,10 @@ class Planner:
             lambda source, cells: known.learn(source, cells, lambda: self._relation(tables[source.info.path], source, cells)),
         )
         if not versions:
-            while len(self._known) >= _TABLES_KNOWN:
-                with suppress(KeyError, StopIteration):  # another thread was quicker
-                    del self._known[next(iter(self._known))]
             earlier = self._known.get(statement.tables)
             if earlier is not None and earlier.held == known.held:
-                known.relations |= earlier.relations
-            self._known[statement.tables] = known
+                known.relations |= dict(earlier.relations)  # a copy: others learn meanwhile
+            self._known.put(statement.tables, known)
         return bound
 
     def _relation(self, table: Any, source: Source, cells: dict[CellSource, int]) -> Relation:

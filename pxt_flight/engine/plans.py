@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Protocol, TypeVar
 
 from pxt_flight.engine import catalog, media, partitions, sql
+from pxt_flight.engine.kept import Kept
 from pxt_flight.engine.literals import kind_of, literal
 from pxt_flight.engine.planner import Planner, SqlPlan
 from pxt_flight.engine.scan import OnOpen, Pin, Request, Tier
@@ -59,7 +60,7 @@ class Plans:
         self._why = why
         self._thumbnails = thumbnails
         self._run = run
-        self._kept: dict[tuple[object, ...], SqlPlan] = {}
+        self._kept = Kept[tuple[object, ...], SqlPlan](_KEPT)
 
     def known(self, request: Request) -> SqlPlan | None:
         """The plan that is kept for a request; whether it still holds is not asked."""
@@ -151,11 +152,7 @@ class Plans:
 
     def _keep(self, request: Request, plan: SqlPlan) -> SqlPlan:
         """Keep a plan for as long as nothing that it depends on changes; that is asked whenever it is used."""
-        while len(self._kept) >= _KEPT:
-            with suppress(KeyError, StopIteration):  # another thread was quicker
-                del self._kept[next(iter(self._kept))]
-        self._kept[_key(request)] = plan
-        return plan
+        return self._kept.put(_key(request), plan)
 
 
 def resolved(request: Request) -> sql.Statement:

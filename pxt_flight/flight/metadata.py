@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from pxt_flight.engine.catalog import Catalog, TableDescription
+from pxt_flight.engine.kept import Kept
 from pxt_flight.engine.scan import Request
 from pxt_flight.engine.sql import CATALOG
 from pxt_flight.engine.types import arrow_field, parse_type
@@ -83,7 +84,7 @@ class Metadata:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._schemas: dict[tuple[str, object, str], pa.Schema | None] = {}
+        self._schemas = Kept[tuple[str, object, str], tuple[pa.Schema | None]](_SCHEMAS_KEPT)
 
     def answer(self, call: Call, message: Any, media: str) -> Answer | None:
         """What a command asks for, None where it asks for no metadata.
@@ -178,16 +179,15 @@ class Metadata:
     def _planned(self, call: Call, table: TableDescription, media: str, columns: tuple[str, ...] = ()) -> pa.Schema | None:
         """The schema of a scan, kept as long as the table's own is the same; None where it cannot be read."""
         key = (table.path, (table.stamp, columns), media)
-        if key not in self._schemas:
+        kept = self._schemas.get(key)
+        if kept is None:
             request = Request(scan_of(table.path, columns), media=media)
             try:
-                schema = call.engine.plan(request).schema
+                kept = (call.engine.plan(request).schema,)
             except (InvalidRequestError, NotFoundError):  # a type that is not served, or dropped meanwhile
-                schema = None
-            while len(self._schemas) >= _SCHEMAS_KEPT:
-                self._schemas.pop(next(iter(self._schemas)), None)
-            self._schemas[key] = schema
-        return self._schemas[key]
+                kept = (None,)
+            self._schemas.put(key, kept)
+        return kept[0]
 
 
 def like(pattern: str | None) -> Callable[[str], bool]:
