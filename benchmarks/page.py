@@ -9,8 +9,7 @@ from typing import Any
 from benchmarks.gates import Gate
 from benchmarks.report import Part
 
-_NAME = "read"
-_ABOUT = """\
+_READ = """\
 # Reading
 
 How fast a table arrives in polars, next to what Pixeltable does by itself, to another Flight SQL server, and to the fastest way that there
@@ -40,7 +39,31 @@ Before anything is timed, every answer is compared with the rows that were store
 contender has run once by then, and runs once per round; a ratio is the median of the ratios inside of each round, because machines
 slow down and speed up by the minute. CPU is that of the client process alone. A contender that cannot run is named, and why.
 """
+_WRITE = """\
+# Inserting
+
+How fast rows get into a table, next to what Pixeltable does by itself and to the fastest way that there could be.
+`make bench ARGS="--only write --report docs/performance"` wrote this page and {name}.json.
+
+## Who takes part
+
+The rows have three columns: Int, Float, String. The tables are Pixeltable's, with its three indexes, and grow by the same rows in each
+round; connections are open already.
+
+| contender | what it does |
+| --- | --- |
+| `local Table.insert()` | `table.insert(list of dicts)` of Pixeltable in this process |
+| `raw COPY BINARY` | the limit: COPY's own bytes of the same rows, unchecked, into an empty table with the same columns and indexes |
+| `ours, pyarrow.flight do_put` | batches of 65,536 rows over Flight: checked, spooled, one transaction, one version, answered |
+| `ours, ADBC adbc_ingest` | `cursor.adbc_ingest(table, rows, mode="append")` on the Flight SQL driver of ADBC |
+
+Afterwards every table is counted and summed through Pixeltable; a wrong one ends the run. A ratio is the median of the ratios inside of
+each round. CPU is that of this process alone, the client of ours.
+"""
+_ABOUT = {"read": _READ, "write": _WRITE}
 _NOTES = {
+    "write_memory": "The resident set of the data plane while a client inserts 1,000,000 rows at once, over what it was before.",
+    "write_computed": "The column is computed in Python, row by row, by Pixeltable's own executor, which is what both wait for.",
     "memory": "The resident set of the data plane while a client reads batch by batch, over what it was before.",
     "thumbnails": """\
 `SELECT image` with `media="thumbnail:256"` through our client: decoded from the files (`made`), then read from the cache in the home
@@ -63,12 +86,14 @@ class Run:
     """What is told of a run.
 
     Attributes:
+        name: of the page, `read` or `write`.
         machine: facts of the machine, `load_before`, `load_after` and whether it was `quiet`.
         settings: of the run.
         parts: what was measured, by name.
         gates: the bounds.
     """
 
+    name: str
     machine: Mapping[str, Any]
     settings: Mapping[str, Any]
     parts: Mapping[str, Part]
@@ -85,8 +110,8 @@ class Run:
         for name, part in self.parts.items():
             sections.append("\n\n".join(filter(None, (f"## {part.title}", _NOTES.get(name), part.markdown()))))
         gates = "\n".join(f"- {gate}" for gate in self.gates)
-        run = f"## The run\n\n{self._where()} All numbers, round by round: [{_NAME}.json]({_NAME}.json)."
-        return "\n\n".join([_ABOUT.format(name=_NAME).strip(), run, *sections, f"## Bounds\n\n{gates}\n"])
+        run = f"## The run\n\n{self._where()} All numbers, round by round: [{self.name}.json]({self.name}.json)."
+        return "\n\n".join([_ABOUT[self.name].format(name=self.name).strip(), run, *sections, f"## Bounds\n\n{gates}\n"])
 
     def write(self, folder: Path) -> None:
         """Write the page and every number into a folder, which is made where it is missing."""
@@ -98,8 +123,8 @@ class Run:
             "parts": {name: asdict(part) for name, part in self.parts.items()},
             "gates": gates,
         }
-        (folder / f"{_NAME}.json").write_text(json.dumps(told, indent=1) + "\n")
-        (folder / f"{_NAME}.md").write_text(self.page())
+        (folder / f"{self.name}.json").write_text(json.dumps(told, indent=1) + "\n")
+        (folder / f"{self.name}.md").write_text(self.page())
 
     def _where(self) -> str:
         facts, rounds = self.machine, self.settings["rounds"]

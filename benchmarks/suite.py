@@ -16,7 +16,7 @@ import psutil
 import pyarrow.parquet as pq
 
 import pxt_flight as pf
-from benchmarks import answers, client_memory, contenders, dataset, latency, links, memory, photographs, report, tables
+from benchmarks import answers, client_memory, contenders, dataset, latency, links, memory, photographs, report, tables, writing
 from benchmarks.contenders import ADBC, FLIGHT, LOCAL, LOCAL_PANDAS, PROXY, RAW, ROUTER, Connections, Contender
 from benchmarks.gates import Gate
 from benchmarks.photographs import SIZE
@@ -36,8 +36,10 @@ _STREAM_MIB = 64
 _FLIGHT_FASTER, _ADBC_FASTER, _OF_THE_RAW_LIMIT, _POINT_MS = 25.0, 20.0, 1.5, 15.0
 _LINKS, _LINK_ROUNDS = 1.5, 7
 _SMOKE_KEYS, _KEYS = 5, 200
+_SMOKE_WRITTEN = 2000
 _SMOKE_PHOTOGRAPHS, _PHOTOGRAPHS = 50, 1000
 _MADE_PER_CORE, _KEPT_PER_S, _PHOTOGRAPHS_MIB = 300, 5000, 128
+_WRITE_FASTER, _WRITE_OF_RAW, _WRITE_MIB = 10.0, 2.0, 100
 _TOO_SLOW = "it takes minutes at so many rows; one run of local collect() is under `client`"
 
 
@@ -55,6 +57,8 @@ class Suite:
     Attributes:
         parts: what was measured, by name.
         gates: the bounds.
+        write_parts: what was measured of inserting.
+        write_gates: the bounds of that.
     """
 
     server: Server
@@ -64,6 +68,8 @@ class Suite:
     quiet: bool
     parts: dict[str, Part] = field(default_factory=dict)
     gates: list[Gate] = field(default_factory=list)
+    write_parts: dict[str, Part] = field(default_factory=dict)
+    write_gates: list[Gate] = field(default_factory=list)
 
     def run(self, wanted: tuple[str, ...]) -> None:
         """Make the tables and measure the parts that are wanted.
@@ -79,7 +85,7 @@ class Suite:
             rivals = Rivals(home, pool, opened)
             found = self._prepare(rivals, wanted)
             # Memory first: its idle is then that of a server which has not yet grown by anything else.
-            _measure({"memory": self._memory, "thumbnails": lambda: self._thumbnails(home)}, wanted)
+            _measure({"write": self._write, "memory": self._memory, "thumbnails": lambda: self._thumbnails(home)}, wanted)
             if measures_reading:
                 rivals.start_roapi({tables.named(rows): self._export(home, rows) for rows in found})
                 connections = opened.enter_context(contenders.connected(self.server))
@@ -221,6 +227,35 @@ class Suite:
         unjudged = "only a smoke" if self.smoke else "" if rows == GATED_ROWS else f"the bound is for {GATED_ROWS:,} rows"
         ratio = report.ratios(outcome.samples, links.WITH, links.WITHOUT)
         self.gates.append(Gate(f"{rows:,} rows, with a link in each: times the wall time without", ratio, _LINKS, unjudged=unjudged))
+
+    def _write(self) -> None:
+        count = _SMOKE_WRITTEN if self.smoke else GATED_ROWS
+        unjudged = "only a smoke" if self.smoke else ""
+        with contenders.connected(self.server) as connections:
+            _tell(f"memory while {_STREAM_ROWS:,} rows are inserted")
+            peak = writing.growth(connections, _STREAM_ROWS, self.server.planes["flight"].pid)
+            _tell(f"{self.rounds} rounds of inserting {count:,} rows")
+            plain = writing.plain(connections, count, self.rounds)
+            fewer = count // 5
+            computed = writing.computed(connections, fewer, self.rounds)
+        growth = peak.growth / _MIB
+        memory_line = {"rows": _STREAM_ROWS, "idle_mib": peak.idle / _MIB, "peak_mib": peak.highest / _MIB, "growth_mib": growth}
+        lines = report.read_lines(plain, count, ends=writing.ENDS, slow=writing.INSERT, limit=writing.RAW)
+        computed_lines = report.read_lines(computed, fewer, ends=writing.ENDS, slow=writing.INSERT, limit=writing.INSERT)
+        for line in computed_lines:
+            del line["times_the_raw_limit"]  # COPY computes nothing
+        self.write_parts = {
+            "write": Part(f"Inserting {count:,} rows of 3 columns", lines, plain.not_run),
+            "write_computed": Part(f"Inserting {fewer:,} rows into a table with a computed column", computed_lines, computed.not_run),
+            "write_memory": Part("Memory of the data plane while rows are inserted", [memory_line]),
+        }
+        faster, of_raw = (report.ratios(plain.samples, *pair) for pair in ((writing.INSERT, writing.FLIGHT), (writing.FLIGHT, writing.RAW)))
+        what = f"{count:,} rows, {writing.FLIGHT}"
+        self.write_gates = [
+            Gate(f"{what}: times faster than {writing.INSERT}", faster, _WRITE_FASTER, at_least=True, aim=20, unjudged=unjudged),
+            Gate(f"{what}: times the wall time of {writing.RAW}", of_raw, _WRITE_OF_RAW, aim=1.2, unjudged=unjudged),
+            Gate(f"data plane: MiB over idle while {_STREAM_ROWS:,} rows are inserted", growth, _WRITE_MIB),
+        ]
 
     def _client(self) -> None:
         _tell("clients' memory")

@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from pxt_flight.errors import (
+    ConflictError,
     ConnectError,
     InvalidRequestError,
     NotFoundError,
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
     from pxt_flight.client.explanation import Explanation
     from pxt_flight.client.result import Result
     from pxt_flight.client.table import Table
+    from pxt_flight.client.written import Written
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ConflictError",
     "ConnectError",
     "Database",
     "Explanation",
@@ -43,6 +46,7 @@ __all__ = [
     "Table",
     "UnauthenticatedError",
     "UnavailableError",
+    "Written",
     "__version__",
     "connect",
     "scan_pxt",
@@ -54,6 +58,7 @@ _CLIENT = {
     "Explanation": "pxt_flight.client.explanation",
     "Result": "pxt_flight.client.result",
     "Table": "pxt_flight.client.table",
+    "Written": "pxt_flight.client.written",
     "connect": "pxt_flight.client.database",
     "scan_pxt": "pxt_flight.client.database",
 }

@@ -26,8 +26,12 @@ class Settings(BaseSettings):
         flight_port: port of Arrow Flight; 0 takes a free one.
         http_port: port of HTTP; 0 takes a free one.
         public_url: the URL under which clients reach the HTTP port, where it differs; URLs of media begin with it.
-        engine_threads: threads that plan with Pixeltable; its own pool is 15 connections, for these and for `pixeltable_streams`.
+        engine_threads: threads that plan with Pixeltable; its own pool is 15 connections, for these, `pixeltable_streams` and
+            `writer_threads`.
         pixeltable_streams: queries at once that only Pixeltable can compute, each with a thread of its own.
+        writer_threads: writes at once, of different tables; those of one table take turns.
+        write_timeout: seconds that a write may wait for its turn.
+        upload_bytes: bytes on disk that the rows of one write may take.
         max_queries: queries that Postgres answers at once.
         max_waiting: calls that may wait, for each of these three; one more is told to try again.
         queue_timeout: seconds that one may wait.
@@ -47,8 +51,11 @@ class Settings(BaseSettings):
     http_port: Port = 8000
     public_url: BaseUrl | None = None
     # One connection is left for the catalog, one for chance.
-    engine_threads: Annotated[int, Field(ge=1, le=8)] = 4
-    pixeltable_streams: Annotated[int, Field(ge=1, le=5)] = 4
+    engine_threads: Annotated[int, Field(ge=1, le=6)] = 4
+    pixeltable_streams: Annotated[int, Field(ge=1, le=4)] = 4
+    writer_threads: Annotated[int, Field(ge=1, le=3)] = 2
+    write_timeout: Annotated[float, Field(gt=0)] = 30.0
+    upload_bytes: Annotated[int, Field(gt=0)] = 16 << 30
     max_queries: Annotated[int, Field(ge=1, le=64)] = 16
     max_waiting: Annotated[int, Field(ge=0)] = 64
     queue_timeout: Annotated[float, Field(gt=0)] = 30.0

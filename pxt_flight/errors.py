@@ -6,6 +6,7 @@
     ├── UnauthenticatedError     no key, a wrong key
     ├── PermissionDeniedError    the key may not do this
     ├── StaleTicketError         a ticket that cannot be read any more; ask for a new one
+    ├── ConflictError            what the tables hold now stands against it
     ├── UnavailableError         try again later
     ├── ConnectError             no server answered, or none could be started
     └── ServerError              a fault of ours, logged under its request id
@@ -103,6 +104,12 @@ class StaleTicketError(PxtFlightError):
     retryable = True
 
 
+class ConflictError(PxtFlightError):
+    """The request is sound, and what the tables hold now stands against it."""
+
+    http_status = 409
+
+
 class UnavailableError(PxtFlightError):
     """The server is starting, draining or full; the same request may succeed later."""
 
@@ -133,18 +140,31 @@ CODES: dict[str, type[PxtFlightError]] = {
     "UNSUPPORTED_OPERATION": InvalidRequestError,
     "media_unreadable": InvalidRequestError,
     "result_too_large": InvalidRequestError,
+    "MISSING_REQUIRED": InvalidRequestError,
+    "predicate_required": InvalidRequestError,
+    "upload_incomplete": InvalidRequestError,
+    "upload_too_large": InvalidRequestError,
     "route_not_found": NotFoundError,
     "TABLE_NOT_FOUND": NotFoundError,
     "COLUMN_NOT_FOUND": NotFoundError,
+    "DIRECTORY_NOT_FOUND": NotFoundError,
     "FUNCTION_NOT_FOUND": NotFoundError,
     "media_not_found": NotFoundError,
+    "ROW_NOT_FOUND": NotFoundError,
     "key_missing": UnauthenticatedError,
     "key_invalid": UnauthenticatedError,
     "permission_denied": PermissionDeniedError,
     "ticket_expired": StaleTicketError,
     "ticket_invalid": StaleTicketError,
     "ticket_stale": StaleTicketError,
+    "CONSTRAINT_VIOLATION": ConflictError,
+    "PATH_ALREADY_EXISTS": ConflictError,
+    "idempotency_key_reused": ConflictError,
+    "too_many_affected": ConflictError,
+    "row_id_unsupported": ConflictError,
     "unavailable": UnavailableError,
+    "table_busy": UnavailableError,
+    "disk_full": UnavailableError,
     "client_too_slow": UnavailableError,
     "timeout": UnavailableError,
     "cancelled": InvalidRequestError,

@@ -1,4 +1,4 @@
-"""Figures of the queries, for Prometheus. Labels are closed sets of ours: never a table's name, SQL, a key or an address.
+"""Figures of queries and writes, for Prometheus. Labels are closed sets of ours: never a table's name, SQL, a key or an address.
 
 Queries run in the data plane, and /metrics is answered by the control plane: the supervisor names one folder to both in
 PROMETHEUS_MULTIPROC_DIR, in which each process keeps its figures in mapped files; it is emptied at each start of a server. Without it
@@ -29,6 +29,12 @@ _RUNNING = Gauge("pxt_flight_running", "How many run, by what they share.", ["po
 _WAITING = Gauge("pxt_flight_waiting", "How many wait to run, by what they share.", ["pool"], multiprocess_mode="livesum")
 _SPILLED = Counter("pxt_flight_spilled_bytes", "Bytes written to files for clients that lag or tables that are being changed.")
 _TOO_SLOW = Counter("pxt_flight_client_too_slow", "Streams ended because their client lagged and the space for that was used up.")
+_WRITES = Counter(
+    "pxt_flight_writes", "Writes that ended, by kind, how rows were inserted, and how they ended.", ["kind", "tier", "outcome"]
+)
+_WRITTEN_ROWS = Counter("pxt_flight_written_rows", "Rows that writes changed.", ["change"])
+_WRITE_WAIT = Histogram("pxt_flight_write_wait_seconds", "From a checked write to its turn at the table.", ["kind"], buckets=_SECONDS)
+_WRITE_DURATION = Histogram("pxt_flight_write_seconds", "From a checked write to its end, waiting included.", ["kind"], buckets=_SECONDS)
 
 
 def running(pool: str, change: int) -> None:
@@ -77,6 +83,35 @@ class QueryMeter:
             self._has_ended = True
             _QUERIES.labels(self._tier, outcome).inc()
             _DURATION.labels(self._tier).observe(time.monotonic() - self._began)
+
+
+class WriteMeter:
+    """Measures one write, from when its rows are there and checked.
+
+    Args:
+        kind: of write.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self._began = time.monotonic()
+        self._kind = kind
+
+    def admitted(self) -> None:
+        """Its turn has come."""
+        _WRITE_WAIT.labels(self._kind).observe(time.monotonic() - self._began)
+
+    def ended(self, outcome: str, tier: str | None = None, **rows: int) -> None:
+        """It is over: `ok`, `repeated` (it had been done before) or the code of an error.
+
+        Args:
+            outcome: how it ended.
+            tier: how rows were inserted; default they were not.
+            rows: how many changed, by the change.
+        """
+        _WRITES.labels(self._kind, tier or NO_TIER, outcome).inc()
+        _WRITE_DURATION.labels(self._kind).observe(time.monotonic() - self._began)
+        for change, count in rows.items():
+            _WRITTEN_ROWS.labels(change).inc(count)
 
 
 def exposition() -> bytes:

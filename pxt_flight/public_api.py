@@ -18,8 +18,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 HTTP_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 PERMISSIONS = frozenset({"read", "write", "delete", "schema", "udf", "admin"})
-# Filled in by the server, never by the client: the call (who asks, which engine), or the object of a method.
-CONTEXT_PARAMETERS = frozenset({"call", "self"})
+# Filled in by the server, never out of a JSON body: the call (who asks, which engine), the object of a method, record batches.
+CONTEXT_PARAMETERS = frozenset({"call", "self", "rows"})
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,11 @@ class Operation:
     def summary(self) -> str:
         """The first line of its docstring."""
         return (inspect.getdoc(self.function) or "").split("\n", 1)[0]
+
+    @property
+    def takes_rows(self) -> bool:
+        """Whether it takes record batches beside its arguments."""
+        return "rows" in inspect.signature(self.function).parameters
 
     @cached_property
     def request_model(self) -> type[BaseModel]:

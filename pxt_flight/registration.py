@@ -34,6 +34,7 @@ class Server(ProcessIdentity):
         planes: the processes of the planes, by name.
         read_tier: how queries are read, `copy` where all is well (`engine/scan.py`).
         read_because: why not so, where it is another.
+        writes_because: which fast ways of writing are switched off, and why; None where none is.
     """
 
     flight_uri: str
@@ -46,6 +47,7 @@ class Server(ProcessIdentity):
     planes: Mapping[str, ProcessIdentity]
     read_tier: str = "copy"
     read_because: str | None = None
+    writes_because: str | None = None
 
 
 def registered(home: Path) -> Server | None:

@@ -185,7 +185,7 @@ def _describe(settings: Settings, server_id: str, reports: dict[str, dict[str, A
         version=pxt_flight.__version__,
         drain_deadline=settings.drain_deadline,
         planes=processes,
-        **{name: reports["flight"][name] for name in ("read_tier", "read_because") if name in reports["flight"]},
+        **{name: reports["flight"][name] for name in ("read_tier", "read_because", "writes_because") if name in reports["flight"]},
     )
 
 

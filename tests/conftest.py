@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,24 @@ def busy_backends(postgres: Any) -> Callable[[], list[int]]:
         return [pid for (pid,) in postgres.execute(query).fetchall()]
 
     return ask
+
+
+@pytest.fixture
+def waiting_writes(pxt: Any, postgres: Any) -> Callable[[Any], AbstractContextManager[Callable[[], int]]]:
+    """Hold a table as somebody who writes it with Pixeltable itself: `with waiting_writes(table) as count`, which tells who waits."""
+    from pxt_flight.engine.seam.store import libpq_uri
+
+    def count() -> int:
+        waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%FOR UPDATE'"
+        return int(postgres.execute(waits).fetchone()[0])
+
+    @contextmanager
+    def hold(table: Any) -> Iterator[Callable[[], int]]:
+        with psycopg.connect(libpq_uri()) as holder:
+            holder.execute("SELECT 1 FROM tables WHERE id = %s FOR UPDATE", [table.get_metadata()["id"]])
+            yield count
+
+    return hold
 
 
 @pytest.fixture

@@ -28,6 +28,21 @@ CREATE TABLE IF NOT EXISTS pxt_flight.keys (
     created_at timestamptz NOT NULL DEFAULT now(),
     revoked_at timestamptz
 );
+-- A row for each write through us, in the write's own transaction; `result` says what it did.
+CREATE TABLE IF NOT EXISTS pxt_flight.writes (
+    id uuid PRIMARY KEY,
+    table_id uuid,
+    table_path text NOT NULL,
+    version bigint,
+    kind text NOT NULL,
+    key_id text NOT NULL,
+    idempotency_key text,
+    digest bytea NOT NULL,
+    result jsonb,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (key_id, idempotency_key)
+);
+CREATE INDEX IF NOT EXISTS writes_of_tables ON pxt_flight.writes (table_id, created_at);
 DO $$ BEGIN
     CREATE TYPE pxt_flight.cell AS (source integer, row_id bigint[], v_min bigint);
 EXCEPTION WHEN duplicate_object THEN NULL;

@@ -1,19 +1,25 @@
 """`connect` and what it answers."""
 
 import contextlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import pyarrow as pa
 
 from pxt_flight.client.discovery import Found, named_server
 from pxt_flight.client.explanation import Explanation
 from pxt_flight.client.local_server import chosen_home, running_in, start, why_not_startable
 from pxt_flight.client.preview import MEDIA
 from pxt_flight.client.result import Result
+from pxt_flight.client.sources import open_source
 from pxt_flight.client.table import Table, quoted
 from pxt_flight.client.transport import Transport
+from pxt_flight.client.writes import Progress, Writes
+from pxt_flight.client.written import Written
 from pxt_flight.errors import ConnectError, PxtFlightError, UnauthenticatedError, error
 
 if TYPE_CHECKING:
@@ -21,6 +27,9 @@ if TYPE_CHECKING:
     from adbc_driver_flightsql import dbapi as flightsql
 
     from pxt_flight.client.lazyframe import Transfer
+
+# Behind comments, the first word of a statement that writes.
+_WRITES = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*(?:insert|update|delete)\b", re.IGNORECASE | re.DOTALL)
 
 
 class Database:
@@ -34,9 +43,10 @@ class Database:
         self.uri = uri
         self._key = key
         self._transport = Transport(uri, key)
+        self._writes = Writes(self._transport)
 
     def sql(self, query: str, parameters: Sequence[Any] = (), *, media: str | None = None) -> Result:
-        """Run one SELECT.
+        """Run one SELECT; an INSERT, UPDATE or DELETE is run once, at once, and answers a `Written` in place of rows (see `execute`).
 
             db.sql("select name from films where score > $1", [8]).to_polars()
 
@@ -48,13 +58,83 @@ class Database:
         Raises:
             PxtFlightError: what the server says, with its code and hint.
         """
+        if _WRITES.match(query):
+            # As a query it would be run again for its display.
+            return self.execute(query, parameters)  # type: ignore[return-value]  # whoever writes rows reads none
         values = list(parameters)  # as they are now: the display asks again, later
         command = {"sql": query, "parameters": values} | ({} if media is None else {"media": media})
 
-        def again(columns: Sequence[str] | None) -> Result:
-            return self.sql(query if columns is None else _narrowed(query, columns), values, media=MEDIA)
+        def again(columns: Sequence[str] | None, media: str = MEDIA) -> Result:
+            return self.sql(query if columns is None else _narrowed(query, columns), values, media=media)
 
         return Result(self._transport.read(command), self.uri, explain=lambda: self.explain(query, values), again=again)
+
+    def execute(self, statement: str, parameters: Sequence[Any] = (), *, idempotency_key: str | None = None) -> Written:
+        """Run one INSERT, UPDATE or DELETE, and answer what it did.
+
+            db.execute("update films set score = score + 1 where name = $1", ["Brazil"]).updated
+
+        Args:
+            statement: on one table; placeholders are `$1` or `?`.
+            parameters: the values of the placeholders, in order.
+            idempotency_key: a name for this write: asked again under it, it is not done again. Default a new one.
+
+        Raises:
+            PxtFlightError: what the server says; nothing was written.
+        """
+        return self._writes.call("pixeltable.execute", sql=statement, parameters=list(parameters), idempotency_key=idempotency_key)
+
+    def create_table(
+        self,
+        name: str,
+        source: Any,
+        *,
+        column: str | None = None,
+        primary_key: str | Sequence[str] | None = None,
+        if_exists: Literal["error", "replace", "append"] = "error",
+        on_error: Literal["abort", "ignore"] = "abort",
+        progress: Progress = None,
+        idempotency_key: str | None = None,
+    ) -> Table:
+        """Make a table of rows, or of a schema, as one version.
+
+            db.create_table("films", pl.read_csv("films.csv"), primary_key="id")
+            db.create_table("photos", "photos/*.jpg", column="image")
+            db.create_table("notes", pa.schema([pa.field("id", pa.int64(), nullable=False), ("text", pa.string())]))
+
+        The columns are those of Arrow, with NULL where Arrow allows it; the metadata `pxt:type` of a field (`Image`, `Json`) says what
+        its bytes or text are. Of values of Python, pictures and paths become media, dicts and lists Json, numpy's arrays arrays.
+
+        Args:
+            name: `films`, or `dir.films`.
+            source: rows, as `Table.insert` takes them, or a `pyarrow.Schema` for a table without rows.
+            column: the name of the column, where `source` is a pattern of media files.
+            primary_key: its column, or columns.
+            if_exists: `error`, `replace`, or `append` to insert into the table that is there.
+            on_error: as of `Table.insert`, like the rest.
+            progress: a bar, or what is called.
+            idempotency_key: a name for this write.
+
+        Raises:
+            ConflictError: `PATH_ALREADY_EXISTS`.
+            PxtFlightError: what the server says; nothing was made.
+        """
+        table = self.table(name)
+        declared = table.schema_if_there() if if_exists == "append" else None
+        rows = source.empty_table() if isinstance(source, pa.Schema) else source
+        keys = [primary_key] if isinstance(primary_key, str) else None if primary_key is None else list(primary_key)
+        self._writes.rows(
+            "create_table",
+            open_source(rows, column, {}, declared),
+            declared,
+            progress=progress,
+            idempotency_key=idempotency_key,
+            table=table.name,
+            if_exists=if_exists,
+            primary_key=keys,
+            on_error=on_error,
+        )
+        return table
 
     def explain(self, query: str, parameters: Sequence[Any] = ()) -> Explanation:
         """How the server would read a query, and why; nothing is read.
@@ -70,7 +150,7 @@ class Database:
 
     def table(self, name: str) -> Table:
         """A table by its name: `films`, `dir.films` or `dir/films`. Whether it exists is asked when it is read."""
-        return Table(name.replace(".", "/"), self.sql, self._transport.call)
+        return Table(name.replace(".", "/"), self.sql, self._transport.call, self._writes)
 
     def __getitem__(self, name: str) -> Table:
         return self.table(name)

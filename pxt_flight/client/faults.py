@@ -8,6 +8,9 @@ import pyarrow.flight as fl
 
 from pxt_flight.errors import PxtFlightError, error, from_json
 
+_LOST = "The connection to the server was lost."
+_ENDED = "The server ended the call."
+
 
 @contextmanager
 def translated(uri: str, *, connected: bool) -> Iterator[None]:
@@ -23,6 +26,11 @@ def translated(uri: str, *, connected: bool) -> Iterator[None]:
         raise _ours(fault, uri, connected=connected) from None
 
 
+def is_lost(fault: PxtFlightError) -> bool:
+    """Whether the connection was lost, so that nobody said what became of the call."""
+    return fault.code == "unavailable" and fault.message in (_LOST, _ENDED)
+
+
 def _ours(fault: Exception, uri: str, *, connected: bool) -> PxtFlightError:
     with suppress(ValueError):
         return from_json(getattr(fault, "extra_info", b"") or b"")
@@ -30,9 +38,9 @@ def _ours(fault: Exception, uri: str, *, connected: bool) -> PxtFlightError:
         # Whatever comes back first without our JSON (or an address that cannot be read): no server of ours says it.
         return error("connect_failed", f"No server answers at {uri}.", hint="Start one: pxt-flight serve --home DIR.")
     if isinstance(fault, fl.FlightUnavailableError):
-        return error("unavailable", "The connection to the server was lost.", hint="Run the query again.")
+        return error("unavailable", _LOST, hint="Run the query again.")
     if isinstance(fault, fl.FlightCancelledError):  # gRPC's own word while a server shuts down; who cancels here has left
-        return error("unavailable", "The server ended the call.", hint="Try again.")
+        return error("unavailable", _ENDED, hint="Try again.")
     if isinstance(fault, fl.FlightTimedOutError):
         return error("timeout", "The server took too long.", hint="Ask for fewer rows.")
     return error("INTERNAL_ERROR", str(fault).split(". Detail:")[0])

@@ -18,8 +18,8 @@ MEDIA = "thumbnail:96"
 # Counting stops here, so that a display never waits for a count of a billion rows.
 COUNTED = 1_000_000
 
-# Runs the query of a display again, with `MEDIA`: all of its columns, or those of the names.
-Read = Callable[[Sequence[str] | None], "Result"]
+# Runs the query of a display again: all of its columns, or those of the names; media as `MEDIA`, or as a second argument says.
+Read = Callable[..., "Result"]
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,19 @@ class Result:
         """How the server reads this query, and why; it can be asked before or after the rows are read."""
         return self._explain()
 
+    def with_files(self) -> "Result":
+        """The same result with the files themselves in place of links to them; itself where there are none.
+
+        Rows that are sent to a table travel so: a link is good for minutes.
+
+        Raises:
+            PxtFlightError: what the server says.
+        """
+        if not any(media_mode(field) == "url" for field in self.schema):
+            return self
+        self.close()
+        return self._again(None, "bytes")
+
     def close(self) -> None:
         """Leave what has not been read: the server stops the query. Rows that are kept stay."""
         if self._pull is not None:

@@ -6,10 +6,12 @@ import json
 import uuid
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.flight as fl
 
 from pxt_flight.client.background import in_background
 from pxt_flight.client.faults import translated
+from pxt_flight.client.push import Push
 
 # Seconds that a server has for its first answer: a port on which something else listens may never answer.
 FIRST_ANSWER_TIMEOUT = 30.0
@@ -46,6 +48,11 @@ class Transport:
         with translated(self.uri, connected=self._connected):
             return in_background(lambda: self._client.do_get(fl.Ticket(body), self._options), discard=fl.FlightStreamReader.cancel)
 
+    def push(self, command: dict[str, Any], schema: pa.Schema) -> Push:
+        """Begin to send rows to an operation: `{"insert": {"table": "films"}}`."""
+        descriptor = fl.FlightDescriptor.for_command(json.dumps(command, default=_plain).encode())
+        return Push(lambda: self._client.do_put(descriptor, schema, self._options), schema, self.uri)
+
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
@@ -57,6 +64,6 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, uuid.UUID | decimal.Decimal):
         return str(value)
-    if hasattr(value, "item"):  # a numpy scalar
-        return value.item()
+    if hasattr(value, "tolist"):  # of numpy
+        return value.tolist()
     raise TypeError(f"a parameter of type {type(value).__name__} cannot be sent")

@@ -112,6 +112,7 @@ def _server(home: Path) -> Iterator[Check]:
     yield _flight(server)
     yield _http(server)
     yield _tier(server)
+    yield _writes(server)
 
 
 def _flight(server: Server) -> Check:
@@ -141,6 +142,12 @@ def _tier(server: Server) -> Check:
     return Check(
         "read tier", "warn", f"{server.read_tier}: {server.read_because}", "Reads are right, and slower; the docs on SQL say more."
     )
+
+
+def _writes(server: Server) -> Check:
+    if server.writes_because is None:
+        return Check("writes", "ok", "all ways of writing may be taken")
+    return Check("writes", "warn", server.writes_because, "Writes are right, and slower.")
 
 
 def _postgres(home: Path) -> Check:

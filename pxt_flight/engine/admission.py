@@ -40,11 +40,12 @@ class Admission:
         self._queue: deque[_Waiter] = deque()
         self._lock = threading.Lock()
 
-    def enter(self, on_wait: OnOpen | None = None) -> Place:
+    def enter(self, on_wait: OnOpen | None = None, *, patience: float | None = None) -> Place:
         """Take a place, when it is one's turn.
 
         Args:
             on_wait: given, before the wait begins, what ends it from any thread.
+            patience: seconds to wait at most; default what the admission says.
 
         Raises:
             UnavailableError: `unavailable`: the queue is full, or no place became free in time.
@@ -62,7 +63,7 @@ class Admission:
             metrics.waiting(self._name, 1)
         if on_wait is not None:
             on_wait(lambda: self._dismiss(waiter, error("cancelled", "The query was cancelled.")))
-        if not waiter.told.wait(self._patience):
+        if not waiter.told.wait(self._patience if patience is None else patience):
             self._dismiss(waiter, _busy())
         if waiter.refusal is not None:
             raise waiter.refusal

@@ -72,12 +72,16 @@ def hold(
     return Held(pins, read, tuple(ids), seam.fingerprint(ids))
 
 
+def stamp(reads: Iterable[tuple[object, ...]]) -> str:
+    """What a pin says of the versions that a table reads."""
+    return hashlib.blake2b(repr(sorted(reads)).encode(), digest_size=12).hexdigest()
+
+
 def _pin(path: str, metadata: Mapping[str, Any], versions: Mapping[str, int], reads: Iterable[tuple[object, ...]]) -> Pin:
-    stamp = hashlib.blake2b(repr(sorted(reads)).encode(), digest_size=12).hexdigest()
     is_named = ":" in path or not metadata["is_data_versioned"]
     # Of a table that is read as of a version Pixeltable says that it is a snapshot.
     version = versions[path] if path in versions else None if is_named or metadata["is_snapshot"] else metadata["version"]
-    return Pin(path, version, metadata["id"].hex, stamp)
+    return Pin(path, version, metadata["id"].hex, stamp(reads))
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """Tables and directories by name, and what describes them."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, Literal, TypeVar
+from uuid import UUID
 
 import pixeltable as pxt
 import psycopg
@@ -17,6 +18,8 @@ from pxt_flight.engine.seam import directory, probe
 from pxt_flight.errors import PxtFlightError, error
 
 T = TypeVar("T")
+STAGING = "pxt_flight_staging"
+"""The directory in which tables are filled before they are shown; nobody is shown it."""
 
 # Pixeltable looks versions up as bigint, and answers a longer number with an error of Postgres.
 _VERSION_DIGITS = 18
@@ -33,9 +36,14 @@ def list_tables(directory: str = "", *, recursive: bool = True) -> list[str]:
         NotFoundError: `TABLE_NOT_FOUND`, there is no such directory.
     """
     try:
-        return sorted(pxt.list_tables(directory.strip("/").lower(), recursive=recursive))
+        return shown(pxt.list_tables(directory.strip("/").lower(), recursive=recursive))
     except (NotFoundError, RequestError):
         raise error("TABLE_NOT_FOUND", f"There is no directory {directory}.", where={"directory": directory}) from None
+
+
+def shown(paths: Iterable[str]) -> list[str]:
+    """Paths of tables or directories without what is being filled, sorted."""
+    return sorted(path for path in paths if path.partition("/")[0] != STAGING)
 
 
 def get_table(path: str) -> pxt.Table:
@@ -60,6 +68,21 @@ def get_table(path: str) -> pxt.Table:
         hint=f"Did you mean {close[0]}?" if close else "List the tables with db.tables().",
         where={"table": bare},
     )
+
+
+def exists(path: str) -> bool:
+    """Whether there is a table, view or snapshot of a path."""
+    return pxt.get_table(path, if_not_exists="ignore") is not None
+
+
+def table_id(path: str) -> UUID:
+    """The id of a table in the store, which it keeps when it is renamed.
+
+    Raises:
+        NotFoundError: `TABLE_NOT_FOUND`.
+    """
+    found: UUID = get_table(path).get_metadata()["id"]
+    return found
 
 
 @dataclass(frozen=True)
@@ -210,14 +233,14 @@ class Catalog:
     def _read_all(self, check: Callable[[list[Any]], object]) -> Listing:
         stamps = self._ask(directory.stamps) or {}
         described = {}
-        for path in sorted(pxt.list_tables("", recursive=True)):
+        for path in shown(pxt.list_tables("", recursive=True)):
             known = self._described.get(path)
             if known is None or known.stamp != stamps.get(path):
                 known = _describe(path, stamps.get(path), check)
             if known is not None:
                 described[path] = known
         self._described = described
-        directories = ("", *sorted(pxt.list_dirs("", recursive=True)))
+        directories = ("", *shown(pxt.list_dirs("", recursive=True)))
         return Listing(directories, tuple(described.values()))
 
     def _ask(self, question: Callable[["psycopg.Connection[Any]"], T]) -> T | None:

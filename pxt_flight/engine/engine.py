@@ -108,7 +108,7 @@ class Engine:
             self._reader = OwnLogin(self.store, timeout=self._limits.seconds)
             self.slow_because = "Pixeltable's login of Postgres may not make the restricted role"
         self._plans = self._make_plans(Planner(self._seam.plan, self.store, self._reader))
-        self._lookups = Lookups(self._seam.plan, self._seam.lookup, self.store, self._run)
+        self._lookups = Lookups(self._seam.plan, self._seam.lookup, self.store, self.run)
 
     def bound_sessions(self) -> None:
         """Bound what Pixeltable's own statements take in this process, those of others who use it here included."""
@@ -126,11 +126,11 @@ class Engine:
 
     def list_tables(self, directory: str = "", *, recursive: bool = True) -> list[str]:
         """See `catalog.list_tables`."""
-        return self._run(lambda: catalog.list_tables(directory, recursive=recursive))
+        return self.run(lambda: catalog.list_tables(directory, recursive=recursive))
 
     def list_versions(self, path: str, limit: int | None = None) -> list[catalog.Version]:
         """See `catalog.list_versions`."""
-        return self._run(lambda: catalog.list_versions(path, limit))
+        return self.run(lambda: catalog.list_versions(path, limit))
 
     def tables_of(self, request: Request) -> tuple[str, ...]:
         """The paths of the tables that a request names, without versions; whether they exist is not asked.
@@ -138,7 +138,7 @@ class Engine:
         Raises:
             InvalidRequestError: the SQL is at fault.
         """
-        statement = self._run(lambda: resolved(request)) if request.directory else sql.parse(request.sql)
+        statement = self.run(lambda: resolved(request)) if request.directory else sql.parse(request.sql)
         return tuple(dict.fromkeys(path.split(":")[0] for path in statement.tables))
 
     def plan(self, request: Request) -> Plan:
@@ -222,6 +222,23 @@ class Engine:
         why = self.slow_because or "Postgres can answer all of it"
         return explain_sql(plan, self._reader.explain(plan.statement(request.values, new_run())), tier=self._reader.tier, why=why)
 
+    def run(self, work: Callable[[], T], on_wait: OnOpen | None = None) -> T:
+        """Do something that takes a moment on a thread that speaks to Pixeltable.
+
+        Args:
+            work: what to do.
+            on_wait: given, before one waits for a thread, what ends that wait.
+
+        Raises:
+            PxtFlightError: the work's error, as ours.
+        """
+        try:
+            return self._bounds.plan(work, on_wait)
+        except PxtFlightError:
+            raise
+        except Exception as fault:
+            raise of_pixeltable(fault) from fault
+
     def close(self) -> None:
         """Stop the threads and close the connections; streams that still run are cut off."""
         self._bounds.close()
@@ -231,7 +248,7 @@ class Engine:
 
     def _make_plans(self, planner: Planner | None) -> Plans:
         plan, batches = (self._seam.plan, self._seam.batches) if self._seam else (None, None)
-        return Plans(self.store, plan, batches, planner, self.slow_because, self.thumbnails, self._run)
+        return Plans(self.store, plan, batches, planner, self.slow_because, self.thumbnails, self.run)
 
     def _open(self, request: Request, pins: Sequence[Pin] | None, tier: Tier | None, run: Run, url_of: UrlOf | None) -> Stream:
         """Open a request by the caller's thread, which may last; only planning takes one of the threads that speak to Pixeltable."""
@@ -304,14 +321,6 @@ class Engine:
         with closing(stream):
             ((lowest, highest),) = (tuple(row.values()) for batch in stream.batches for row in batch.to_pylist())
         return (lowest, highest) if isinstance(lowest, int) else (None, None)
-
-    def _run(self, work: Callable[[], T], on_wait: OnOpen | None = None) -> T:
-        try:
-            return self._bounds.plan(work, on_wait)
-        except PxtFlightError:
-            raise
-        except Exception as fault:
-            raise of_pixeltable(fault) from fault
 
 
 def open_engine(

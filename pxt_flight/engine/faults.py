@@ -4,7 +4,7 @@ not passed on."""
 import re
 
 from pixeltable import exceptions as pxt_errors
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from pxt_flight.errors import CODES, PxtFlightError, error
 
@@ -85,7 +85,9 @@ def of_pixeltable(fault: BaseException) -> BaseException:
     if isinstance(fault, PxtFlightError):
         return fault
     if isinstance(fault, DBAPIError):
-        return translated(getattr(fault.orig, "sqlstate", None) or "", "")  # its own text quotes statements
+        sqlstate = getattr(fault.orig, "sqlstate", None) or ""
+        # Its own text quotes statements. Without a state it is libpq that speaks: the connection is lost, or there is none.
+        return translated(sqlstate, "connection" if isinstance(fault, OperationalError) and not sqlstate else "")
     if not isinstance(fault, pxt_errors.Error):
         return error("INTERNAL_ERROR", "The server could not answer.")
     if fault.is_retryable:

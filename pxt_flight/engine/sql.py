@@ -67,25 +67,20 @@ def parse(text: str) -> Statement:
         InvalidRequestError: `sql_syntax` with the position, `sql_not_allowed` for a write or a second statement, `sql_unsupported`.
     """
     with positions(text):
-        statements = [tree for tree in _trees(text) if tree is not None and not isinstance(tree, exp.Semicolon)]
-        if not statements:
-            raise error("sql_syntax", "The statement is empty.", where={"offset": 0})
-        if len(statements) > 1:
-            raise error("sql_not_allowed", "A query is one statement.", hint="Send the statements one by one.")
-        tree = statements[0]
+        tree = one_tree(text)
         if isinstance(tree, exp.Values):
             raise refuse(tree, "VALUES by itself", hint="SELECT * FROM (VALUES (1), (2)) AS v(x)")
         if not isinstance(tree, exp.Query):
             raise error("sql_not_allowed", "A query reads: only SELECT is allowed here.", hint="Nothing was changed.")
         if any(isinstance(node, exp.DML | exp.DDL | exp.Into) and not isinstance(node, exp.Query) for node in tree.walk()):
             raise error("sql_not_allowed", "A query reads: nothing in it may write.", hint="Nothing was changed.")
-        _join_long_names(tree)
+        join_long_names(tree)
         grammar.check(tree)
-        _fold_names(tree)
-        tables = tuple(dict.fromkeys(_stored_tables(tree, frozenset())))
+        fold_names(tree)
+        tables = tuple(dict.fromkeys(stored_tables(tree, frozenset())))
         if len(tables) > MAX_TABLES:
             raise error("sql_unsupported", f"The statement reads more than {MAX_TABLES} tables.")
-        return Statement(text, tree, _parameter_count(tree), tables)
+        return Statement(text, tree, parameter_count(tree), tables)
 
 
 def path_of(node: exp.Table) -> str | None:
@@ -112,6 +107,20 @@ def positions(text: str) -> Iterator[None]:
             before = text[:offset]
             fault.where |= {"line": before.count("\n") + 1, "character": offset - before.rfind("\n")}
         raise
+
+
+def one_tree(text: str) -> Any:
+    """The tree of a text that is one statement of any kind, as sqlglot reads it; needs `positions`.
+
+    Raises:
+        InvalidRequestError: `sql_syntax`, `sql_not_allowed` for several, `INVALID_ARGUMENT`.
+    """
+    statements = [tree for tree in _trees(text) if tree is not None and not isinstance(tree, exp.Semicolon)]
+    if not statements:
+        raise error("sql_syntax", "The statement is empty.", where={"offset": 0})
+    if len(statements) > 1:
+        raise error("sql_not_allowed", "A request is one statement.", hint="Send the statements one by one.")
+    return statements[0]
 
 
 def _trees(text: str) -> list[Any]:
@@ -156,12 +165,13 @@ def _numbered(tokens: Sequence[Token]) -> list[Token]:
     return numbered
 
 
-def _parameter_count(tree: exp.Expr) -> int:
+def parameter_count(tree: exp.Expr) -> int:
+    """How many values a statement takes: the highest `$n`."""
     numbers = (node.name for node in tree.find_all(exp.Parameter))
     return max((int(number) for number in numbers if number.isdecimal() and len(number) < 6), default=0)
 
 
-def _join_long_names(tree: exp.Expr) -> None:
+def join_long_names(tree: exp.Expr) -> None:
     """`a.b.c.films` as `"a/b/c/films"`: Postgres has names of three parts at most, directories nest deeper."""
     for table in tree.find_all(exp.Table):
         parts = table.parts
@@ -174,7 +184,7 @@ def _join_long_names(tree: exp.Expr) -> None:
             table.set("this", joined)
 
 
-def _fold_names(tree: exp.Expr) -> None:
+def fold_names(tree: exp.Expr) -> None:
     """Fold unquoted names to lower case as Postgres does, and quoted ones of columns, whose names Pixeltable keeps in lower case."""
     for name in tree.find_all(exp.Identifier):
         if not name.args.get("quoted"):
@@ -191,7 +201,7 @@ def _lower(name: str) -> str:
     return name.lower() if name.isascii() else "".join(c.lower() if c.isascii() else c for c in name)
 
 
-def _stored_tables(node: exp.Expr, names: frozenset[str]) -> Iterator[str]:
+def stored_tables(node: exp.Expr, names: frozenset[str]) -> Iterator[str]:
     """The paths of the tables below a node that are no CTE, each marked in its node.
 
     Args:
@@ -204,18 +214,18 @@ def _stored_tables(node: exp.Expr, names: frozenset[str]) -> Iterator[str]:
         if clause.recursive:
             names |= {cte.alias for cte in ctes}
         for cte in ctes:
-            yield from _stored_tables(cte.this, names)
+            yield from stored_tables(cte.this, names)
             names |= {cte.alias}
     if isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier) and not (len(node.parts) == 1 and node.name in names):
-        node.meta[_PATH] = _path(node)
+        node.meta[_PATH] = stored_path(node)
         yield node.meta[_PATH]
     for child in node.iter_expressions():
         if child is not clause:
-            yield from _stored_tables(child, names)
+            yield from stored_tables(child, names)
 
 
-def _path(table: exp.Table) -> str:
-    """`a.b.films`, `"a/b".films` and `"a/b/films"` are the same table; Pixeltable folds names to lower case."""
+def stored_path(table: exp.Table) -> str:
+    """The path of a table's name: `a.b.films`, `"a/b".films` and `"a/b/films"` are the same table; Pixeltable folds names to lower case."""
     parts = [part.name for part in table.parts]
     if len(parts) > 2 and parts[0] == CATALOG:
         parts = parts[1:]

@@ -37,6 +37,7 @@ _OPEN = 24  # of the 100 connections that Postgres gives to everybody
 _PATIENCE = 30.0  # seconds to wait for one
 # That any session waits for a lock: one on a table is held by who changes it, who in turn waits for nobody longer than for its streams.
 LOCK_SECONDS = 10.0
+SET_LOCK_TIMEOUT: LiteralString = "SELECT set_config('lock_timeout', %s, false)"  # in milliseconds
 
 
 class BlobPlace(NamedTuple):
@@ -228,7 +229,7 @@ class Store:
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
                 connection = psycopg.connect(self.uri, autocommit=True, prepare_threshold=1)
-                connection.execute(f"SET lock_timeout = {int(LOCK_SECONDS * 1000)}".encode())
+                connection.execute(SET_LOCK_TIMEOUT, [str(int(LOCK_SECONDS * 1000))])
                 return connection
             with suppress(psycopg.Error):
                 connection.execute("SELECT 1")  # Postgres may have been restarted meanwhile

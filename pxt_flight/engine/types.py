@@ -42,10 +42,10 @@ ENCODING = b"pxt:encoding"
 """In the metadata of a `binary` field: how its bytes are to be read."""
 NPY = b"npy"
 
-# numpy's names -> Arrow.
-_ELEMENTS: dict[str, pa.DataType] = {
+ELEMENTS: dict[str, pa.DataType] = {
     name: pa.type_for_alias(name) for name in "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64 str".split()
 }
+"""The elements of arrays: numpy's names -> Arrow."""
 _NO_TENSOR = ("bool", "str")
 _DECLARATION = re.compile(r"(?P<name>[A-Za-z]+)(\[(?P<arguments>.*)\])?(?P<nullable> \| None)?", re.DOTALL)
 _BLOB_NAME = re.compile(r"Array\[(?P<element>[a-z0-9]*);(?P<shape>\?|[0-9,]*)\]")
@@ -158,7 +158,7 @@ def blob_of(name: str) -> ColumnType | None:
 
 def _array_type(column: ColumnType) -> pa.DataType | None:
     """The type of arrays that Arrow can hold as such; None where their dimensions or elements are not known."""
-    element = _ELEMENTS.get(column.element or "")
+    element = ELEMENTS.get(column.element or "")
     if element is None or not column.shape:
         return None
     if all(column.shape) and column.element not in _NO_TENSOR:

@@ -13,11 +13,18 @@ def main(channel: plane.Channel) -> None:
     # Imported here: the channel must own stdout before Pixeltable can print to it.
     from pxt_flight.flight.startup import start
 
-    server, engine, owner_key = start(settings)
+    server, store = start(settings)
     channel.on_stop(lambda: server.drain(settings.drain_deadline))
-    channel.ready(port=server.port, key=owner_key, read_tier=engine.tier, read_because=engine.slow_because)
+    engine = store.engine
+    channel.ready(
+        port=server.port,
+        key=store.owner_key,
+        read_tier=engine.tier,
+        read_because=engine.slow_because,
+        writes_because=store.writer.tiers.because,
+    )
     server.wait()
-    engine.close()
+    store.close()
 
 
 if __name__ == "__main__":

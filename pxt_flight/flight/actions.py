@@ -20,6 +20,7 @@ from pxt_flight.flight.streams import RunningStreams
 from pxt_flight.flight.tickets import TicketOffice
 
 SetCookie = Callable[[str], None]
+_TRANSACTIONS = ("BeginTransaction", "EndTransaction", "BeginSavepoint", "EndSavepoint")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,8 @@ class Actions:
         Raises:
             InvalidRequestError: `UNSUPPORTED_OPERATION`, there is no such action.
         """
+        if name in _TRANSACTIONS:
+            raise error("UNSUPPORTED_OPERATION", "Transactions are not served.", hint="Each statement is one, by itself: use autocommit.")
         if name not in self._handlers:
             raise error("UNSUPPORTED_OPERATION", f"There is no action {name[:80]}.", hint="list_actions names those that there are.")
         return self._handlers[name][1](caller, body, cookie, set_cookie)

@@ -98,3 +98,13 @@ def arguments(operation: Operation, body: bytes) -> dict[str, Any]:
         name = ".".join(str(part) for part in first["loc"])
         raise error("INVALID_ARGUMENT", f"{operation.name}: {name or 'the body'}: {first['msg']}", where={"argument": name}) from None
     return dict(checked)
+
+
+def refuse_transaction(transaction_id: bytes | None) -> None:
+    """Refuse to be part of a transaction.
+
+    Raises:
+        InvalidRequestError: `UNSUPPORTED_OPERATION`.
+    """
+    if transaction_id:
+        raise error("UNSUPPORTED_OPERATION", "Transactions are not served.", hint="Each statement is one, by itself.")

@@ -246,6 +246,6 @@ def _annotated(field: pa.Field, table: TableDescription) -> pa.Field:
         "TYPE_NAME": sql_type.name,
         "IS_AUTO_INCREMENT": "0",
         "IS_SEARCHABLE": str(int(sql_type.searchable > 0)),
-        "IS_READ_ONLY": "1",
+        "IS_READ_ONLY": str(int(table.kind != "table" or b"pxt:computed" in (field.metadata or {}))),
     }
     return field.with_metadata({**(field.metadata or {}), **{f"ARROW:FLIGHT:SQL:{name}": value for name, value in said.items()}})

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.flight as fl
 
-from pxt_flight.errors import error
+from pxt_flight.errors import PxtFlightError, error
 
 Row = tuple[Any, ...]
 
@@ -51,15 +51,18 @@ def bound_rows(reader: fl.MetadataRecordBatchReader) -> tuple[tuple[Row, ...], R
     Raises:
         InvalidRequestError: `INVALID_ARGUMENT`, for more than `MAX_BYTES` of values, or a value that is not a scalar.
     """
-    table = _received(reader)
+    table = received(reader)
+    rows = rows_of(table)
+    return rows, rows[0] if rows else tuple(_specimen(field.type) for field in table.schema)
+
+
+def rows_of(table: pa.Table) -> tuple[Row, ...]:
+    """Rows of parameters as Python values; raises like `bound_rows`."""
     try:
-        # Offsets and texts come from a stranger: unchecked, they may point out of the buffer.
-        table.validate(full=True)
         columns = [_values(column) for column in table.columns]
     except (pa.ArrowException, ValueError, OverflowError, LookupError):
-        raise error("INVALID_ARGUMENT", "A parameter is damaged, out of range, or in a time zone that is not known.") from None
-    rows = tuple(zip(*columns, strict=True)) if columns else ((),) * table.num_rows
-    return rows, rows[0] if rows else tuple(_specimen(field.type) for field in table.schema)
+        raise _damaged() from None
+    return tuple(zip(*columns, strict=True)) if columns else ((),) * table.num_rows
 
 
 def to_json(row: Row) -> list[Any]:
@@ -72,7 +75,8 @@ def from_json(row: list[Any]) -> Row:
     return tuple(_READERS[value[0]](value[1]) if isinstance(value, list) else value for value in row)
 
 
-def _received(reader: fl.MetadataRecordBatchReader) -> pa.Table:
+def received(reader: fl.MetadataRecordBatchReader) -> pa.Table:
+    """What a client binds, as it was sent, and whole in itself; raises like `bound_rows`."""
     batches, size = [], 0
     try:
         for chunk in reader:
@@ -82,9 +86,19 @@ def _received(reader: fl.MetadataRecordBatchReader) -> pa.Table:
                     "INVALID_ARGUMENT", f"The bound values take more than {MAX_BYTES >> 20} MiB.", hint="Bind fewer rows at a time."
                 )
             batches.append(chunk.data)
-        return pa.Table.from_batches(batches, schema=reader.schema)
+        table = pa.Table.from_batches(batches, schema=reader.schema)
     except (pa.ArrowException, OSError):  # no schema ever came, or a body that is none
         raise error("INVALID_ARGUMENT", "The bound values are not a stream of Arrow record batches.") from None
+    try:
+        # Offsets and texts come from a stranger: unchecked, they may point out of the buffer.
+        table.validate(full=True)
+    except (pa.ArrowException, ValueError):
+        raise _damaged() from None
+    return table
+
+
+def _damaged() -> PxtFlightError:
+    return error("INVALID_ARGUMENT", "A parameter is damaged, out of range, or in a time zone that is not known.")
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:

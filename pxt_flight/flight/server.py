@@ -3,22 +3,23 @@
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.flight as fl
 
-from pxt_flight.access.grants import Signer
-from pxt_flight.access.keys import KeyRing
 from pxt_flight.engine.catalog import Catalog
-from pxt_flight.engine.engine import Engine
 from pxt_flight.engine.scan import OnOpen, Pin, Request, Stream, Tier
+from pxt_flight.engine.written import Written
 from pxt_flight.errors import error
-from pxt_flight.flight import messages
+from pxt_flight.flight import messages, updates
 from pxt_flight.flight.actions import Actions, endpoint_of
 from pxt_flight.flight.auth import MIDDLEWARE, AuthMiddlewareFactory, CallerMiddleware, HandshakeHandler
 from pxt_flight.flight.commands import DEFAULT_MEDIA, arguments, scan_of, unpacked
 from pxt_flight.flight.metadata import Metadata
+from pxt_flight.flight.puts import ingest, put_rows
 from pxt_flight.flight.sessions import SessionOffice
 from pxt_flight.flight.statements import Caller, Statements, unsupported
 from pxt_flight.flight.status import guarded, untraced
@@ -27,6 +28,7 @@ from pxt_flight.flight.tickets import Statement, TicketOffice, is_ticket
 from pxt_flight.operations import queries
 from pxt_flight.operations.call import Call
 from pxt_flight.operations.links import MediaLinks
+from pxt_flight.operations.startup import OpenStore
 from pxt_flight.public_api import Operation, operations
 
 _BODIES_OF_BYTES = frozenset({"query"})
@@ -37,32 +39,32 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
 
     Args:
         location: `grpc://host:port`, port 0 for a free one.
-        engine: the store.
+        store: the store.
         catalog: describes the store's tables; closed with the server.
-        keys: who may come in.
-        signer: signs tickets and sessions.
         links: makes the URLs of media.
 
     Raises:
         OSError: the port is taken.
     """
 
-    def __init__(self, location: str, *, engine: Engine, catalog: Catalog, keys: KeyRing, signer: Signer, links: MediaLinks) -> None:
+    def __init__(self, location: str, *, store: OpenStore, catalog: Catalog, links: MediaLinks) -> None:
         # Before it listens: a call may come at once.
-        self._engine = engine
+        self._store = store
         self._catalog = catalog
         self._links = links
-        self._office = TicketOffice(signer)
-        self._cookies = SessionOffice(signer)
+        self._office = TicketOffice(store.signer)
+        self._cookies = SessionOffice(store.signer)
         self._metadata = Metadata(catalog)
         self._statements = Statements(self._office)
         self._streams = RunningStreams()
-        self._operations = {operation.action: operation for operation in operations() if operation.name not in _BODIES_OF_BYTES}
+        self._operations = {
+            operation.action: operation for operation in operations() if operation.name not in _BODIES_OF_BYTES and not operation.takes_rows
+        }
         self._actions = Actions(
             statements=self._statements, metadata=self._metadata, office=self._office, streams=self._streams, cookies=self._cookies
         )
         self._draining = False
-        super().__init__(location, auth_handler=HandshakeHandler(), middleware={MIDDLEWARE: AuthMiddlewareFactory(keys)})
+        super().__init__(location, auth_handler=HandshakeHandler(), middleware={MIDDLEWARE: AuthMiddlewareFactory(store.keys)})
 
     @guarded
     def get_flight_info(self, context: fl.ServerCallContext, descriptor: fl.FlightDescriptor) -> fl.FlightInfo:
@@ -71,9 +73,14 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         if answer := self._metadata.answer(caller.call, message, caller.media or DEFAULT_MEDIA):
             return _info(answer.schema, descriptor, fl.FlightEndpoint(descriptor.command, []))
         statement = self._statements.asked(caller, descriptor, message)
+        if isinstance(message, messages.CommandPreparedStatementQuery) and updates.is_update(statement.request.sql):
+            # A client that knew `is_update` would have sent it by DoPut (Flight SQL before Arrow 17).
+            with self._writing(context, caller) as call:
+                updates.update_bound(call, statement)
+            return _info(pa.schema([]), descriptor)
         planned = self._statements.plan(caller, statement.request)
         tickets = self._statements.tickets(caller, statement, planned)
-        return _info(caller.presented(planned.schema), descriptor, *map(endpoint_of, tickets), tier=self._engine.tier_of(planned))
+        return _info(caller.presented(planned.schema), descriptor, *map(endpoint_of, tickets), tier=self._store.engine.tier_of(planned))
 
     @untraced
     def get_schema(self, context: fl.ServerCallContext, descriptor: fl.FlightDescriptor) -> fl.SchemaResult:
@@ -112,12 +119,16 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
     ) -> None:
         caller = self._caller(context)
         message = None if descriptor.path else unpacked(descriptor.command)
-        if not isinstance(message, messages.CommandPreparedStatementQuery):
-            # The reader is left alone: with an update that has no values no schema ever comes.
-            raise error("sql_not_allowed", "This server reads; writing is not served yet.", hint="Write with Pixeltable itself.")
-        handle = self._statements.bind(caller, message.prepared_statement_handle, reader)
-        # Flight SQL, DoPutPreparedStatementResult: the client goes on with the new handle.
-        writer.write(pa.py_buffer(messages.encode(messages.DoPutPreparedStatementResult(prepared_statement_handle=handle))))
+        if isinstance(message, messages.CommandPreparedStatementQuery):
+            handle = self._statements.bind(caller, message.prepared_statement_handle, reader)
+            # Flight SQL, DoPutPreparedStatementResult: the client goes on with the new handle.
+            writer.write(pa.py_buffer(messages.encode(messages.DoPutPreparedStatementResult(prepared_statement_handle=handle))))
+            return
+        with self._writing(context, caller) as call:
+            if message is None:
+                put_rows(call, context, descriptor, reader, writer)
+            else:
+                writer.write(pa.py_buffer(updates.changed_rows(self._write(call, context, caller, message, reader))))
 
     @guarded
     def do_exchange(self, context: fl.ServerCallContext, descriptor: fl.FlightDescriptor, reader: Any, writer: Any) -> None:  # noqa: ARG002
@@ -142,9 +153,29 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         caller = self._caller(context)
         body = action.body.to_pybytes()
         if operation := self._operations.get(action.type):
-            return iter([_run(operation, caller.call, body)])
+            with self._writing(context, caller) as call:
+                return iter([_run(operation, call, body)])
         cookie = context.get_middleware(MIDDLEWARE).session
         return iter(self._actions.run(action.type, caller, body, cookie, lambda value: context.add_header("set-cookie", value)))
+
+    def _write(
+        self, call: Call, context: fl.ServerCallContext, caller: Caller, message: Any, reader: fl.MetadataRecordBatchReader
+    ) -> Written:
+        match message:
+            case messages.CommandStatementUpdate():
+                return updates.update(call, message, caller.directory)
+            case messages.CommandPreparedStatementUpdate():
+                prepared = self._office.read_statement(caller.principal, message.prepared_statement_handle)
+                return updates.update_prepared(call, context, prepared, reader)
+            case messages.CommandStatementIngest():
+                return ingest(call, context, message, caller.directory, reader)
+        raise unsupported(message)
+
+    @contextmanager
+    def _writing(self, context: fl.ServerCallContext, caller: Caller) -> Iterator[Call]:
+        """A call that may wait, and does not where its client leaves."""
+        with self._streams.waited_for(context, caller.principal.key_id) as on_wait:
+            yield replace(caller.call, on_wait=on_wait)
 
     def drain(self, deadline: float) -> None:
         """Refuse new calls, let running streams end, cut them off after `deadline` seconds. Blocks; call it from a thread of its own."""
@@ -162,7 +193,13 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         said = context.get_middleware(MIDDLEWARE)
         assert isinstance(said, CallerMiddleware)
         session = self._cookies.read(said.principal, said.session)
-        return Caller(Call(said.principal, self._engine, self._links), said.media, session.directory, said.partitions, said.json)
+        return Caller(
+            Call(said.principal, self._store.engine, self._store.writer, self._links),
+            said.media,
+            session.directory,
+            said.partitions,
+            said.json,
+        )
 
     def _sent(
         self, context: fl.ServerCallContext, caller: Caller, ticket: bytes, statement: Statement, pins: Sequence[Pin] | None

@@ -39,13 +39,15 @@ _SERVER: dict[int, Value] = {
     0: "pxt-flight",  # NAME
     1: __version__,  # VERSION
     2: pa.__version__,  # ARROW_VERSION
-    3: True,  # READ_ONLY
+    3: False,  # READ_ONLY
     4: True,  # SQL
     5: False,  # SUBSTRAIT
     6: "",  # SUBSTRAIT_MIN_VERSION
     7: "",  # SUBSTRAIT_MAX_VERSION
     8: _NONE,  # TRANSACTION
     9: True,  # CANCEL
+    10: True,  # BULK_INGESTION
+    11: False,  # INGEST_TRANSACTIONS_SUPPORTED
     100: TICKET_LIFETIME * 1000,  # STATEMENT_TIMEOUT, in milliseconds
     101: 0,  # TRANSACTION_TIMEOUT
 }

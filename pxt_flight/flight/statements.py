@@ -8,15 +8,17 @@ import pyarrow.flight as fl
 
 from pxt_flight.access.principals import Principal
 from pxt_flight.engine import sql
+from pxt_flight.engine.dml import Dml, parse_dml
 from pxt_flight.engine.plans import Plan
 from pxt_flight.engine.scan import Request
 from pxt_flight.errors import error
 from pxt_flight.flight import messages
-from pxt_flight.flight.commands import partition_count, path_request, plain_statement, unpacked
+from pxt_flight.flight.commands import partition_count, path_request, plain_statement, refuse_transaction, unpacked
 from pxt_flight.flight.parameters import bound_rows
 from pxt_flight.flight.tickets import Statement, TicketOffice
 from pxt_flight.operations import queries
 from pxt_flight.operations.call import Call
+from pxt_flight.operations.statements import check_statement
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Statements:
         if message is None:
             return self.written(caller, descriptor.command)
         if isinstance(message, messages.CommandStatementQuery):
+            refuse_transaction(message.transaction_id)
             return self.written(caller, message.query.encode())
         if isinstance(message, messages.CommandPreparedStatementQuery):
             return self._office.read_statement(caller.principal, message.prepared_statement_handle)
@@ -119,15 +122,26 @@ class Statements:
         message = unpacked(body)
         if not isinstance(message, messages.ActionCreatePreparedStatementRequest):
             raise error("INVALID_ARGUMENT", "The body is not an ActionCreatePreparedStatementRequest.")
+        refuse_transaction(message.transaction_id)
         request = self.written(caller, message.query.encode()).request
+        if dml := parse_dml(request.sql):
+            return self._prepared_update(caller, request, dml)
         count = sql.parse(request.sql).parameters
         if count:
             queries.check_query(caller.call, request)
         result = messages.ActionCreatePreparedStatementResult(
             prepared_statement_handle=self._office.statement(caller.principal, request),
             dataset_schema=b"" if count else _serialized(caller.presented(self.plan(caller, request).schema)),
-            # Their types are not known before they are bound: ADBC's word for that is null.
-            parameter_schema=_serialized(pa.schema([(f"${i}", pa.null()) for i in range(1, count + 1)])) if count else b"",
+            parameter_schema=_parameter_schema(count),
+        )
+        return messages.pack_any(result)
+
+    def _prepared_update(self, caller: Caller, request: Request, dml: Dml) -> bytes:
+        check_statement(caller.call, dml, request.directory)
+        result = messages.ActionCreatePreparedStatementResult(
+            prepared_statement_handle=self._office.statement(caller.principal, request),
+            parameter_schema=_parameter_schema(dml.parameters),
+            is_update=True,
         )
         return messages.pack_any(result)
 
@@ -142,6 +156,11 @@ class Statements:
 def unsupported(message: Any) -> Exception:
     """The error of a command that is known, and not served."""
     return error("UNSUPPORTED_OPERATION", f"{type(message).__name__} is not served.")
+
+
+def _parameter_schema(count: int) -> bytes:
+    # Their types are not known before they are bound: ADBC's word for that is null.
+    return _serialized(pa.schema([(f"${i}", pa.null()) for i in range(1, count + 1)])) if count else b""
 
 
 def _serialized(schema: pa.Schema) -> bytes:

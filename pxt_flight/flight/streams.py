@@ -2,8 +2,8 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from itertools import chain
 from typing import Any
 
@@ -14,6 +14,7 @@ from pxt_flight.engine.scan import OnOpen, Stream, Tier
 from pxt_flight.errors import PxtFlightError, error
 from pxt_flight.flight.messages import CancelStatus
 from pxt_flight.flight.status import guarded_stream
+from pxt_flight.operations.call import OnWait
 
 _ASKED_EVERY = 0.1  # seconds
 
@@ -100,6 +101,25 @@ class RunningStreams:
         schema = next(batches)
         first = next(batches, None)
         return fl.GeneratorStream(schema, chain([] if first is None else [first], batches))
+
+    @contextmanager
+    def waited_for(self, context: fl.ServerCallContext, key_id: str) -> Generator[OnWait, None, None]:
+        """What to tell how a wait is ended, within this context, so that it is where the client leaves or the server stops.
+
+        Args:
+            context: gRPC's.
+            key_id: whose call it is.
+        """
+        cancellation = Cancellation(context.is_cancelled)
+        self._begin(cancellation, key_id, b"")
+        try:
+            yield cancellation.stop_with
+        except PxtFlightError as fault:
+            if fault.code == "cancelled" and cancellation.reason is not None:
+                raise cancellation.reason from None
+            raise
+        finally:
+            self._end(cancellation)
 
     def cancel(self, key_id: str, tickets: set[bytes]) -> CancelStatus:
         """Cancel the calls of a key that read any of the tickets."""

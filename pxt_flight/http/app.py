@@ -17,6 +17,7 @@ from pxt_flight.http.figures import figures
 from pxt_flight.http.media import media_routes
 from pxt_flight.http.opening import Opening
 from pxt_flight.http.problems import problem
+from pxt_flight.http.rows import row_routes
 from pxt_flight.trace import describe
 
 _log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ def create_app(home: Path, opening: Opening) -> FastAPI:
     app.add_api_route("/readyz", lambda: readiness(home, opening), methods=["GET"])
     app.add_api_route("/metrics", figures, methods=["GET"])
     app.include_router(media_routes(opening))
+    app.include_router(row_routes(home, opening))
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(PxtFlightError, _failed)
@@ -60,7 +62,8 @@ def readiness(home: Path, opening: Opening) -> dict[str, Any]:
     if opening.state == "failed":
         raise error("unavailable", "The control plane cannot read the store.", hint="The server's log says why; start it again.")
     because = f"Queries are read in the tier {server.read_tier}: {server.read_because}." if server.read_because else None
-    return {"status": "ready", "reads": {"tier": server.read_tier, "slower_because": because}, "media": opening.state}
+    reads = {"tier": server.read_tier, "slower_because": because}
+    return {"status": "ready", "reads": reads, "writes": {"slower_because": server.writes_because}, "media": opening.state}
 
 
 async def _refused(request: Request, failure: Exception) -> Response:
@@ -84,7 +87,9 @@ async def _invalid(_request: Request, failure: Exception) -> Response:
 
 async def _failed(_request: Request, failure: Exception) -> Response:
     assert isinstance(failure, PxtFlightError)
-    return problem(failure)
+    # RFC 9110, section 15.5.2: a 401 says how to log in.
+    headers = {"www-authenticate": "Bearer"} if failure.http_status == HTTPStatus.UNAUTHORIZED else None
+    return problem(failure, headers=headers)
 
 
 async def _crashed(_request: Request, failure: Exception) -> Response:

@@ -59,7 +59,7 @@ class Opening:
         if not self._opened.done():
             return False
         if store := self._opened.result():
-            store.engine.close()
+            store.close()
         return True
 
     def _run(self) -> None:

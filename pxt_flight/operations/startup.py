@@ -11,6 +11,8 @@ from pxt_flight.engine.bounds import Capacity
 from pxt_flight.engine.engine import Engine, open_engine
 from pxt_flight.engine.limits import Limits
 from pxt_flight.engine.thumbnails.cache import ThumbnailCache
+from pxt_flight.engine.writeproof import verify_writes
+from pxt_flight.engine.writer import WriteLimits, Writer
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class OpenStore:
 
     Attributes:
         engine: speaks to Pixeltable; who opened the store closes it.
+        writer: writes to its tables.
         keys: who may come in.
         signer: signs tickets and sessions.
         media_grants: signs the URLs of media cells.
@@ -26,10 +29,16 @@ class OpenStore:
     """
 
     engine: Engine
+    writer: Writer
     keys: KeyRing
     signer: Signer
     media_grants: MediaGrants
     owner_key: str
+
+    def close(self) -> None:
+        """Wait for the writes that run, and close the store; streams that still run are cut off."""
+        self.writer.close()
+        self.engine.close()
 
 
 def open_store(settings: Settings) -> OpenStore:
@@ -48,7 +57,10 @@ def open_store(settings: Settings) -> OpenStore:
         secret = load_secret(connection, "ticket")
         reader = ensure_reader(connection, engine.store.uri)
     engine.read_as(reader if reader is not None and check_reader(reader) else None)
-    return OpenStore(engine, keys, Signer(secret), MediaGrants(secret), owner_key)
+    bounds = WriteLimits(settings.upload_bytes, settings.spool_dir, settings.write_timeout, settings.max_waiting)
+    writer = Writer(engine, threads=settings.writer_threads, limits=bounds)
+    writer.tiers = verify_writes(settings.state_dir)
+    return OpenStore(engine, writer, keys, Signer(secret), MediaGrants(secret), owner_key)
 
 
 def _capacity(settings: Settings) -> Capacity:

@@ -132,7 +132,7 @@ def test_what_is_displayed_asks_for_thumbnails_whatever_the_default(films, db):
         asked.append(media)
         return db.sql(sql, parameters, media=media)
 
-    Table(name_of(films), run, db._transport.call)._repr_html_()
+    Table(name_of(films), run, db._transport.call, db._writes)._repr_html_()
     assert asked == ["thumbnail:96", None]  # the second counts: no media in it
 
 

@@ -44,7 +44,7 @@ def copied(store, tmp_path):
 def test_a_home_with_its_server(server, store, looked_at):
     found = looked_at(store)
     assert {check.status for check in found.values()} == {"ok"}, found
-    assert list(found) == ["home", "permissions", "disk", "clock", "server", "Flight", "HTTP", "read tier", "Postgres"]
+    assert list(found) == ["home", "permissions", "disk", "clock", "server", "Flight", "HTTP", "read tier", "writes", "Postgres"]
     assert server.flight_uri in found["Flight"].message
     assert "started for our server" in found["Postgres"].message
     assert not any(server.key in str(check) for check in found.values())

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from pxt_flight.client import progress
-from pxt_flight.client.progress import Progress, is_interactive, is_wanted
+from pxt_flight.client.progress import Progress, WriteProgress, is_interactive, is_wanted
 
 
 class Terminal(io.StringIO):
@@ -128,3 +128,37 @@ def test_every_form_takes_the_switch(db, long_lines, monkeypatch, take):
         if take == "to_reader":
             assert taken.read_all().num_rows == 5
     assert asked == [False if take == "to_reader" else None, True, False]
+
+
+# Writes
+
+
+@pytest.mark.parametrize(("total", "shown"), [(4000, "1.00k/4.00k rows"), (None, "1.00k rows")])
+def test_a_long_write_shows_what_is_sent_and_then_what_is_written(monkeypatch, clock, total, shown):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with WriteProgress(None, total) as bar:
+        bar.draw()
+        assert terminal.getvalue() == ""
+        clock(2.0)
+        bar.sent(1000, 5_000_000)
+        bar._bar.refresh()
+        assert shown in terminal.getvalue()
+        assert "sent, 5.0 MB" in terminal.getvalue()
+        clock(2.0)
+        bar.written(3000, 4000)
+        bar._bar.refresh()
+    assert "written, 5.0 MB" in terminal.getvalue()
+    assert terminal.getvalue().endswith("\r")
+
+
+def test_whoever_is_called_sees_no_bar(monkeypatch, clock):
+    terminal, told = Terminal(), []
+    monkeypatch.setattr("sys.stderr", terminal)
+    with WriteProgress(lambda *counts: told.append(counts), None) as bar:
+        clock(2.0)
+        bar.sent(1000, 8000)
+        bar.draw()
+        bar.written(10, 1000)
+    assert told == [(1000, None), (10, 1000)]
+    assert terminal.getvalue() == ""

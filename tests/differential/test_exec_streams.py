@@ -79,7 +79,7 @@ def test_a_url_leads_to_the_computed_picture(tables, engine, name, column, order
     for row, image in zip(rows, expected, strict=True):
         assert (row[column] is None) is (image is None)
         if image is not None:
-            found = engine._run(lambda: batches.cell_value(table, column, *cell(row[column])))  # noqa: B023
+            found = engine.run(lambda: batches.cell_value(table, column, *cell(row[column])))  # noqa: B023
             assert (found.mode, found.size, found.tobytes()) == (image.mode, image.size, image.tobytes())
 
 
@@ -99,14 +99,14 @@ def test_stored_cells_are_named_where_they_are_stored(tables, engine):
 def test_a_cell_that_is_none(tables, engine, row_id, version):
     from pxt_flight.engine.seam import batches
 
-    assert engine._run(lambda: batches.cell_value(tables["frames"], "frame", row_id, version)) is None
+    assert engine.run(lambda: batches.cell_value(tables["frames"], "frame", row_id, version)) is None
 
 
 def test_a_cell_that_is_stored(tables, engine):
     from pxt_flight.engine.seam import batches
 
     row_id, version = cell(urls(engine, f"select img from {NAME}.films where id = 0")[0][0]["img"])
-    assert engine._run(lambda: batches.cell_value(tables["films"], "img", row_id, version)).endswith("/0.png")
+    assert engine.run(lambda: batches.cell_value(tables["films"], "img", row_id, version)).endswith("/0.png")
 
 
 # How streams end

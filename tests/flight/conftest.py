@@ -39,6 +39,36 @@ def adbc(server: Server) -> Iterator[flightsql.Connection]:
 
 
 @pytest.fixture(scope="session")
+def limited(pxt: Any, engine: Any) -> Iterator[Callable[..., fl.FlightCallOptions]]:
+    """Headers of keys that may less: `limited("write", tables=("a*",))`; they are known to a server of this process, at `limited.uri`."""
+    from pxt_flight.access.grants import MediaGrants, Signer
+    from pxt_flight.access.keys import KeyRing, key_hash, make_key
+    from pxt_flight.access.principals import Principal
+    from pxt_flight.engine.catalog import Catalog
+    from pxt_flight.engine.writer import Writer
+    from pxt_flight.flight.server import FlightServer
+    from pxt_flight.operations.links import MediaLinks
+    from pxt_flight.operations.startup import OpenStore
+
+    principals: dict[bytes, Principal] = {}
+
+    def make(*permissions: str, tables: tuple[str, ...] = ("*",)) -> fl.FlightCallOptions:
+        key = make_key()
+        principals[key_hash(b"pepper", key)] = Principal(f"key{len(principals)}", "limited", frozenset(permissions), tables)
+        return fl.FlightCallOptions(headers=[(b"authorization", f"Bearer {key}".encode())])
+
+    grants, writer = MediaGrants(b"s" * 32), Writer(engine)
+    store = OpenStore(engine, writer, KeyRing(b"pepper", principals), Signer(b"s" * 32), grants, "")
+    server = FlightServer(
+        "grpc://127.0.0.1:0", store=store, catalog=Catalog(engine.store.uri), links=MediaLinks(grants, lambda: "http://x")
+    )
+    make.uri = f"grpc://127.0.0.1:{server.port}"  # type: ignore[attr-defined]
+    yield make
+    server.drain(0)
+    writer.close()
+
+
+@pytest.fixture(scope="session")
 def films(pxt: Any) -> str:
     """A table of 100 films, only read from."""
     schema = {

@@ -98,17 +98,6 @@ def test_parameters_may_be_bound_again(adbc, typed):
             assert cursor.execute(f"select i from {typed} where i = ?", (value,)).fetchall() == expected
 
 
-def test_writing_is_refused(adbc, typed):
-    with adbc.cursor() as cursor:
-        with pytest.raises(adbc_driver_manager.Error, match="sql_not_allowed"):
-            cursor.execute(f"insert into {typed} (i) values (9)")
-        with pytest.raises(adbc_driver_manager.Error, match="sql_not_allowed"):
-            cursor.executemany(f"insert into {typed} (i) values (?)", [(9,), (10,)])
-        with pytest.raises(adbc_driver_manager.Error, match="sql_not_allowed: This server reads"):
-            cursor.adbc_ingest(typed, pa.table({"i": [9]}), mode="append")
-        assert cursor.execute(f"select count(*) from {typed}").fetchall() == [(2,)]
-
-
 def test_the_server_says_who_it_is(adbc):
     info = adbc.adbc_get_info()
     assert info["vendor_name"] == "pxt-flight"

@@ -240,21 +240,6 @@ def test_commands_that_are_not_served(stranger, as_owner, message):
             ask(BY_COMMAND(command), as_owner)
 
 
-@pytest.mark.parametrize("descriptor", [BY_PATH("wire_films"), *(BY_COMMAND(messages.pack_any(m)) for m in NOT_SERVED.values())])
-def test_writing_is_refused_and_changes_nothing(stranger, as_owner, films, descriptor):
-    def put():
-        schema = pa.schema([("id", pa.int64())])
-        writer, _ = stranger.do_put(descriptor, schema, as_owner)
-        with writer:
-            writer.write_batch(pa.record_batch([[1]], schema=schema))
-            writer.done_writing()
-
-    with pytest.raises(fl.FlightError, match="sql_not_allowed: This server reads"):
-        put()
-    count = stranger.do_get(fl.Ticket(f"select count(*) as n from {films}".encode()), as_owner).read_all()
-    assert count.to_pylist() == [{"n": 100}]
-
-
 def test_do_exchange_and_unknown_actions(stranger, as_owner):
     writer, reader = stranger.do_exchange(BY_COMMAND(b"x"), as_owner)
     # Reading tells, or closing: whichever comes first.

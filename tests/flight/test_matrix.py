@@ -5,6 +5,7 @@ Calls with a file of their own: cancelling (`test_cancel`), logging in (`test_ba
 """
 
 import base64
+import json
 import multiprocessing
 
 import adbc_driver_flightsql.dbapi as flightsql
@@ -166,37 +167,68 @@ def test_adbc_transactions_are_not_served(server):
         assert connection.adbc_get_table_types()
 
 
-# Writing, which is refused
+# Writing
+
+
+@pytest.fixture
+def written(pxt):
+    """A table of one row, which is only written here."""
+    yield pxt.create_table("wire_written", {"id": pxt.Int, "name": pxt.String | None}, primary_key="id", if_exists="replace")
+    pxt.drop_table("wire_written", if_not_exists="ignore")
 
 
 WRITES = {
-    "execute": lambda cursor: cursor.execute("insert into wire_films (id) values (1)"),
-    "execute DDL": lambda cursor: cursor.execute("drop table wire_films"),
-    "executemany": lambda cursor: cursor.executemany("insert into wire_films (id) values (?)", [(1,), (2,)]),
-    "executemany of a SELECT": lambda cursor: cursor.executemany("select id from wire_films where id = ?", [(1,), (2,)]),
-    "executescript": lambda cursor: cursor.executescript("delete from wire_films; drop table wire_films"),
-    "ingest a table": lambda cursor: cursor.adbc_ingest("wire_films", pa.table({"id": [1]}), mode="append"),
-    "ingest a reader": lambda cursor: cursor.adbc_ingest("new", pa.table({"id": [1]}).to_reader(), mode="create"),
+    "execute": lambda cursor: cursor.execute("insert into wire_written (id) values (1), (2)"),
+    "execute with parameters": lambda cursor: cursor.execute("insert into wire_written (id) values (?), ($2)", (1, 2)),
+    "executemany": lambda cursor: cursor.executemany("insert into wire_written (id) values (?)", [(1,), (2,)]),
+    "executemany of a batch": lambda cursor: cursor.executemany("insert into wire_written values (?)", pa.record_batch({"x": [1, 2]})),
+    "executescript": lambda cursor: cursor.executescript("insert into wire_written (id) values (1), (2)"),
+    "ingest a table": lambda cursor: cursor.adbc_ingest("wire_written", pa.table({"id": [1, 2]}), mode="append"),
+    "ingest a reader": lambda cursor: cursor.adbc_ingest("wire_written", pa.table({"id": [1, 2]}).to_reader(), mode="append"),
+    "replace": lambda cursor: cursor.adbc_ingest("wire_written", pa.table({"id": [1, 2]}), mode="replace"),
+    "create_append": lambda cursor: cursor.adbc_ingest("wire_written", pa.table({"id": [1, 2]}), mode="create_append"),
 }
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
-def test_adbc_writing_is_refused(adbc, films, write):
+def test_adbc_writes(adbc, written, write):
+    with adbc.cursor() as cursor:
+        write(cursor)
+        assert cursor.execute("select id from wire_written order by id").fetchall() == [(1,), (2,)]
+
+
+REFUSED_WRITES = {
+    "execute DDL": lambda cursor: cursor.execute("drop table wire_films"),
+    "executemany of a SELECT": lambda cursor: cursor.executemany("select id from wire_films where id = ?", [(1,), (2,)]),
+    "executescript of two": lambda cursor: cursor.executescript("delete from wire_films where true; drop table wire_films"),
+    "executescript of DDL": lambda cursor: cursor.executescript("drop table wire_films"),
+    "executescript of a SELECT": lambda cursor: cursor.executescript("select 1"),
+}
+
+
+@pytest.mark.parametrize("write", REFUSED_WRITES.values(), ids=REFUSED_WRITES)
+def test_adbc_writes_that_are_refused(adbc, films, write):
     with adbc.cursor() as cursor:
         with pytest.raises(adbc_driver_manager.Error, match="sql_not_allowed: "):
             write(cursor)
         assert cursor.execute(f"select count(*) from {films}").fetchall() == [(100,)]
 
 
-def test_polars_write_database_is_refused(adbc, films):
-    with pytest.raises(adbc_driver_manager.Error, match="sql_not_allowed: This server reads; writing is not served yet"):
-        pl.DataFrame({"id": [1]}).write_database("wire_films", adbc, engine="adbc", if_table_exists="append")
+@pytest.mark.parametrize("if_exists", ["append", "replace"])
+def test_polars_write_database(adbc, written, if_exists):
+    pl.DataFrame({"id": [1, 2]}).write_database("wire_written", adbc, engine="adbc", if_table_exists=if_exists)
+    assert pl.read_database("select id from wire_written order by id", adbc)["id"].to_list() == [1, 2]
 
 
-def test_pandas_to_sql_is_refused(adbc, films):
-    with pytest.raises(pd.errors.DatabaseError) as caught:
-        pd.DataFrame({"id": [1]}).to_sql("wire_films", adbc, if_exists="append", index=False)
-    assert "sql_not_allowed: This server reads; writing is not served yet" in str(caught.value.__cause__)
+def test_pandas_to_sql(adbc, written):
+    pd.DataFrame({"id": [1, 2]}).to_sql("wire_written", adbc, if_exists="append", index=False)
+    assert pd.read_sql("select id from wire_written order by id", adbc)["id"].tolist() == [1, 2]
+
+
+def test_duckdb_to_adbc_ingest(adbc, written):
+    with adbc.cursor() as cursor, duckdb.connect() as local:
+        cursor.adbc_ingest("wire_written", local.sql("select i + 1 as id from range(2) as r(i)").to_arrow_reader(), mode="append")
+        assert cursor.execute("select id from wire_written order by id").fetchall() == [(1,), (2,)]
 
 
 # Large values
@@ -285,6 +317,21 @@ def test_pyarrow_flight(stranger, as_owner, films, descriptor):
     (endpoint,) = info.endpoints
     assert endpoint.expiration_time is not None
     assert stranger.do_get(endpoint.ticket, as_owner).read_all().num_rows == 100
+
+
+@pytest.mark.parametrize(
+    "descriptor",
+    [fl.FlightDescriptor.for_path("wire_written"), fl.FlightDescriptor.for_command(b'{"insert": {"table": "wire_written"}}')],
+    ids=["path", "command"],
+)
+def test_pyarrow_flight_do_put(stranger, as_owner, written, descriptor):
+    rows = pa.table({"id": [1, 2]})
+    writer, reader = stranger.do_put(descriptor, rows.schema, as_owner)
+    with writer:
+        writer.write_table(rows)
+        writer.done_writing()
+        assert json.loads(reader.read().to_pybytes())["written"]["inserted"] == 2
+    assert written.count() == 2
 
 
 def test_pyarrow_flight_list_flights(stranger, as_owner, films):

@@ -203,8 +203,9 @@ def test_foreign_keys_there_are_none(rows, library):
 
 def test_sql_info(rows):
     every = {row["info_name"]: row["value"] for row in rows(messages.CommandGetSqlInfo())}
-    assert set(every) == {*range(10), 100, 101, *range(500, 577)}
+    assert set(every) == {*range(12), 100, 101, *range(500, 577)}
     assert (every[0], every[8], every[9], every[504], every[513]) == ("pxt-flight", 0, True, '"', "\\")
+    assert (every[3], every[10], every[11], every[563]) == (False, True, False, False)  # writes, ingests, no transactions
     assert "LIMIT" in every[508]
     asked = {row["info_name"]: row["value"] for row in rows(messages.CommandGetSqlInfo(info=(504, 0, 9999, 504)))}
     assert asked == {504: '"', 0: "pxt-flight"}
@@ -269,15 +270,16 @@ def client_of(pxt, store):
     """A client of a server of its own, with a key for some tables: `client_of(tables, permissions)`."""
     from pxt_flight.engine.catalog import Catalog
     from pxt_flight.engine.engine import Engine
+    from pxt_flight.engine.writer import Writer
     from pxt_flight.flight.server import FlightServer
     from pxt_flight.operations.links import MediaLinks
+    from pxt_flight.operations.startup import OpenStore
 
     engine, pepper, keys = Engine(threads=1), secrets.token_bytes(32), {}
     secret, ring = secrets.token_bytes(32), KeyRing(pepper, keys)
     links = MediaLinks(MediaGrants(secret), lambda: "http://nowhere")
-    server = FlightServer(
-        "grpc://127.0.0.1:0", engine=engine, catalog=Catalog(engine.store.uri), keys=ring, signer=Signer(secret), links=links
-    )
+    store = OpenStore(engine, Writer(engine), ring, Signer(secret), MediaGrants(secret), "")
+    server = FlightServer("grpc://127.0.0.1:0", store=store, catalog=Catalog(engine.store.uri), links=links)
 
     def connect(tables, permissions=("read",)):
         key = make_key()
@@ -288,7 +290,7 @@ def client_of(pxt, store):
     with fl.connect(f"grpc://127.0.0.1:{server.port}") as client:
         yield connect
     server.drain(5)
-    engine.close()
+    store.close()
 
 
 def test_a_key_is_told_of_its_own_tables_only(client_of, library):

@@ -33,8 +33,10 @@ def small_server(new_engine, tmp_path):
     """Our client at a server with little room: `small_server(queries=1)` answers a way to connect."""
     from pxt_flight.engine.bounds import Capacity
     from pxt_flight.engine.catalog import Catalog
+    from pxt_flight.engine.writer import Writer
     from pxt_flight.flight.server import FlightServer
     from pxt_flight.operations.links import MediaLinks
+    from pxt_flight.operations.startup import OpenStore
 
     with contextlib.ExitStack() as stack:
 
@@ -45,7 +47,8 @@ def small_server(new_engine, tmp_path):
             keys = {key_hash(pepper, key): Principal(key, "test", frozenset(["read"]), ("*",))}
             ring, secret = KeyRing(pepper, keys), secrets.token_bytes(32)
             catalog, links = Catalog(engine.store.uri), MediaLinks(MediaGrants(secret), lambda: "http://nowhere")
-            server = FlightServer("grpc://127.0.0.1:0", engine=engine, catalog=catalog, keys=ring, signer=Signer(secret), links=links)
+            opened = OpenStore(engine, Writer(engine), ring, Signer(secret), MediaGrants(secret), "")
+            server = FlightServer("grpc://127.0.0.1:0", store=opened, catalog=catalog, links=links)
             stack.callback(server.drain, 5)
             return lambda: stack.enter_context(pf.connect(f"grpc://127.0.0.1:{server.port}", key=key))
 

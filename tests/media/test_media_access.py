@@ -131,11 +131,12 @@ def test_it_is_read_only(web, link, method):
     ],
 )
 def test_a_link_ends_with_the_right_of_its_key(web, engine, serve, secret, grant, link, permissions, tables, expected):
-    from pxt_flight.operations.startup import OpenStore  # imports Pixeltable
+    from pxt_flight.engine.writer import Writer  # imports Pixeltable
+    from pxt_flight.operations.startup import OpenStore
 
     grants, key_id = MediaGrants(secret), str(uuid.uuid4())
     principals = {b"": Principal(key_id, "test", frozenset(permissions), tables)} if permissions else {}
-    url = serve(lambda: OpenStore(engine, KeyRing(b"", principals), Signer(secret), grants, ""))
+    url = serve(lambda: OpenStore(engine, Writer(engine), KeyRing(b"", principals), Signer(secret), grants, ""))
     answer = web.get(url + urlsplit(with_grant(link, grants.mint(key_id, *grant[1:-1]))).path)
     assert answer.status_code == expected
     if expected != 200:

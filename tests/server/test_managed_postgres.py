@@ -8,6 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import psycopg
+import pyarrow as pa
 import pytest
 
 import pxt_flight as pf
@@ -96,6 +97,20 @@ def test_many_rows_stream(films):
 def test_refusals_name_nothing_of_the_store(films, sql):
     with pytest.raises(PxtFlightError) as caught:
         films.sql(sql).to_arrow()
-    assert caught.value.code in {"INVALID_ARGUMENT", "sql_unsupported", "TABLE_NOT_FOUND", "sql_not_allowed"}
+    assert caught.value.code in {"INVALID_ARGUMENT", "sql_unsupported", "TABLE_NOT_FOUND", "sql_not_allowed", "predicate_required"}
     assert "tbl_" not in str(caught.value)
     assert films.sql("select count(*) as n from films").to_arrow().to_pylist() == [{"n": 5000}]
+
+
+def test_it_is_written_the_fast_way(films):
+    rows = pa.table({"id": [1, 2], "text": ["a", "b"]})
+    notes = films.create_table("notes", rows, primary_key="id")
+    assert notes.insert([{"id": 3, "text": "c"}]).tier == "bulk"
+    assert notes.upsert([{"id": 3, "text": "d"}, {"id": 4, "text": "e"}]).updated == 1
+    assert notes.update({"text": "f"}, where="id = 1").updated == 1
+    assert notes.delete("id = 2").deleted == 1
+    assert notes.scan(order_by="id").to_arrow().to_pylist() == [
+        {"id": 1, "text": "f"},
+        {"id": 3, "text": "d"},
+        {"id": 4, "text": "e"},
+    ]

@@ -85,7 +85,7 @@ def test_the_page_and_the_file_hold_machine_settings_parts_and_bounds(tmp_path):
         "read_100": Part("Reading 100 rows", [{"contender": "us", "rounds": [{"wall": 1.0, "cpu": 0.5}]}], {"them": "ended with status 1"}),
         "point": Part("One row", [{"contender": "us", "wall_p50_ms": 2.0}]),
     }
-    run = Run(MACHINE, {"sizes": (100,), "rounds": 5, "smoke": False}, parts, [Gate("ratio", 27.5, 20, at_least=True)])
+    run = Run("read", MACHINE, {"sizes": (100,), "rounds": 5, "smoke": False}, parts, [Gate("ratio", 27.5, 20, at_least=True)])
     run.write(tmp_path / "new" / "folder")
     page = (tmp_path / "new" / "folder" / "read.md").read_text()
     for text in ("Some CPU, 2 cores, 8.0 GiB", "Load average 0.25 before the run (quiet), 1.5 after it", "5 rounds", "roapi not installed"):
@@ -102,4 +102,4 @@ def test_the_page_and_the_file_hold_machine_settings_parts_and_bounds(tmp_path):
 
 
 def test_a_page_of_a_busy_machine_says_so():
-    assert "(not quiet: latencies are not judged" in Run(MACHINE | {"quiet": False}, {"rounds": 1}, {}, []).page()
+    assert "(not quiet: latencies are not judged" in Run("read", MACHINE | {"quiet": False}, {"rounds": 1}, {}, []).page()

@@ -39,7 +39,7 @@ def test_defaults(tmp_path):
     flight_port=PORTS,
     http_port=PORTS,
     public_url=st.none() | st.just("https://data.example.org/x"),
-    engine_threads=st.integers(1, 8),
+    engine_threads=st.integers(1, 6),
     query_timeout=st.floats(0.001, 1e6),
     drain_deadline=st.floats(0, 1e6),
 )
@@ -66,7 +66,7 @@ def test_an_argument_goes_before_the_environment(monkeypatch):
         ("flight_port", 65536),
         ("http_port", "many"),
         ("engine_threads", 0),
-        ("engine_threads", 9),
+        ("engine_threads", 7),
         ("query_timeout", 0),
         ("drain_deadline", -1),
     ],

@@ -43,6 +43,7 @@ def test_each_class_has_a_status_of_its_kind():
         "UnauthenticatedError": 401,
         "PermissionDeniedError": 403,
         "StaleTicketError": 409,
+        "ConflictError": 409,
         "UnavailableError": 503,
         "ConnectError": 503,
         "ServerError": 500,

@@ -64,14 +64,14 @@ def test_paths_and_actions(name, options, path, action):
 
 def test_a_method_of_a_class_belongs_to_it():
     class Table:
-        def insert(self, rows: list[int]) -> None:
+        def insert(self, values: list[int]) -> None:
             """Insert rows."""
 
     Table.insert.__qualname__ = "Table.insert"
     public_api(permission="write")(Table.insert)
     operation = find_operation("Table.insert")
     assert operation.noun == "table"
-    assert list(operation.request_model.model_fields) == ["rows"]
+    assert list(operation.request_model.model_fields) == ["values"]
 
 
 def test_get_public_api_has_the_shape_of_the_seed():

@@ -289,13 +289,18 @@ def _pace(plan: ExecPlan) -> None:
     if not _shows_images(plan):
         plan.ctx.batch_size = _FIRST_ROWS
         return
-    plan.ctx.batch_size = _IMAGE_ROWS
+    plan.ctx.batch_size = bound_images(nodes)
+
+
+def bound_images(nodes: Sequence[Any]) -> int:
+    """Let the nodes of a plan that decodes pictures keep few of them in memory; answers how many rows a batch of it may have."""
     for node in nodes:
         if type(node) is ExprEvalNode:
             # A function that takes its arguments in batches waits until it has one.
             if not any(getattr(evaluator, "batch_size", None) for evaluator in node.eval_ctx.slot_evaluators.values()):
                 node.MAX_BUFFERED_ROWS = _IMAGE_ROWS
             node.BATCH_SIZE = _IMAGE_ROWS
+    return _IMAGE_ROWS
 
 
 def _shows_images(plan: ExecPlan) -> bool:
@@ -322,23 +327,33 @@ def _bound_prefetching(plan: ExecPlan, nodes: Sequence[Any]) -> None:
         above = node
 
 
-class _Prefetch(ExecNode):  # type: ignore[misc]  # Pixeltable's classes have no types here
-    """CachePrefetchNode for one batch after the other: by itself it reads all rows that need no file before it gives the first."""
+class Batchwise(ExecNode):  # type: ignore[misc]  # Pixeltable's classes have no types here
+    """A node for one batch after the other: by itself it reads all rows that it has nothing to do for before it gives the first."""
 
-    def __init__(self, node: CachePrefetchNode) -> None:
+    def __init__(self, node: Any) -> None:
         super().__init__(node.row_builder, [], [], node.input)
         self._node = node
 
     async def __aiter__(self) -> Any:
-        slots = [info.slot_idx for info in self._node.file_col_info]
         async for batch in self.input:
-            if not any(row.file_urls[slot] is not None and row.file_paths[slot] is None for row in batch for slot in slots):
+            if not self._concerns(batch):
                 yield batch
                 continue
             self._node.input = _Once(batch)
             self._node._open()
-            async for fetched in self._node:
-                yield fetched
+            async for done in self._node:
+                yield done
+
+    def _concerns(self, _batch: Any) -> bool:
+        return True
+
+
+class _Prefetch(Batchwise):
+    """CachePrefetchNode in this way."""
+
+    def _concerns(self, batch: Any) -> bool:
+        slots = [info.slot_idx for info in self._node.file_col_info]
+        return any(row.file_urls[slot] is not None and row.file_paths[slot] is None for row in batch for slot in slots)
 
 
 @dataclass(frozen=True)

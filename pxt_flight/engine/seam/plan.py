@@ -61,7 +61,7 @@ _FOLDERS = (
 )
 
 
-class _OutdatedError(Exception):
+class OutdatedError(Exception):
     """What Pixeltable keeps of a table on this thread is of a version that is no more."""
 
 
@@ -123,7 +123,7 @@ def in_transaction(work: Callable[[], T]) -> T:
     attempt = retry_loop(for_write=False)(work)
     try:
         result: T = attempt()
-    except _OutdatedError:
+    except OutdatedError:
         if get_runtime().in_xact:  # the transaction of who called
             raise
         reset_runtime()
@@ -200,7 +200,7 @@ def moments(tables: Iterable[pxt.Table]) -> list[frozenset[Moment]]:
     known = {version: made for path in found for version, made in path.items()}
     stored = {(table_id, version): made for table_id, version, made in stored_moments(known)}
     if any(version not in stored or float(stored[version]) != made for version, made in known.items()):
-        raise _OutdatedError
+        raise OutdatedError
     return [frozenset((*version, stored[version]) for version in path) for path in found]
 
 

@@ -20,8 +20,8 @@ _PARTS: dict[str, tuple[str, ...]] = {
         "Query.referenced_tbl_ids",
     ),
     "pixeltable.catalog": ("ColumnVersionMd.is_iterator_col", "ColumnVersionMd.is_stored", "retry_loop"),
-    "pixeltable.catalog.column": ("Column.qid",),
-    "pixeltable.catalog.catalog": ("Catalog.begin_xact", "Catalog.get_table_by_id"),
+    "pixeltable.catalog.column": ("Column.qid", "Column.validate_name"),
+    "pixeltable.catalog.catalog": ("Catalog._acquire_write_lock", "Catalog.begin_xact", "Catalog.get_table_by_id"),
     "pixeltable.catalog.local_table": ("LocalTable._tbl_path",),
     "pixeltable.catalog.schema_object": ("SchemaObject._path",),
     "pixeltable.catalog.table_path": ("TableVersionPath.tbl_versions",),
@@ -79,8 +79,76 @@ _PARTS: dict[str, tuple[str, ...]] = {
         "reset_runtime",
     ),
     "pixeltable.store": ("StoreBase.rowid_columns",),
-    "pixeltable.env": ("Env.db_url", "Env.engine", "Env.get"),
+    "pixeltable.env": ("Env.db_url", "Env.default_time_zone", "Env.engine", "Env.get"),
     "pixeltable.utils.http": ("fetch_url",),
+}
+# Those that writing needs besides; where one is missing, rows are written by `Table.insert`.
+_PARTS_OF_WRITES: dict[str, tuple[str, ...]] = {
+    "pixeltable.catalog": ("InsertableTable",),
+    "pixeltable.catalog.column": (
+        "Column.col_type",
+        "Column.destination",
+        "Column.id",
+        "Column.is_computed",
+        "Column.is_stored",
+        "Column.name",
+        "Column.store_name",
+    ),
+    "pixeltable.catalog.local_table": ("LocalTable._tbl_version_path",),
+    "pixeltable.catalog.insertable_table": ("InsertableTable.insert",),
+    "pixeltable.catalog.table_path": ("TableVersionPath.tbl_version",),
+    "pixeltable.catalog.table_version": (
+        "TableVersion.IndexInfo.col",
+        "TableVersion.IndexInfo.idx",
+        "TableVersion.IndexInfo.undo_col",
+        "TableVersion.IndexInfo.val_col",
+        "TableVersion._insert",
+        "TableVersion.cols_by_id",
+        "TableVersion.cols_by_name",
+        "TableVersion.idxs",
+        "TableVersion.insert",
+        "TableVersion.mutable_views",
+        "TableVersion.next_row_id",
+    ),
+    "pixeltable.catalog.update_status": ("RowCountStats.ins_rows", "UpdateStatus.num_excs"),
+    "pixeltable.env": ("Env.media_dir",),
+    "pixeltable.exec": ("CachePrefetchNode", "ExecNode.ctx", "ExprEvalNode.set_input_order", "ObjectStoreSaveNode"),
+    "pixeltable.exprs": ("RowBuilder.table_columns", "RowBuilder.unique_exprs"),
+    "pixeltable.index.btree": ("BtreeIndex.MAX_STRING_LEN",),
+    "pixeltable.io.data_sources": ("SqlDataSource.col_names", "SqlDataSource.conn", "SqlDataSource.select_stmt"),
+    "pixeltable.plan": ("Planner.create_insert_plan",),
+    "pixeltable.runtime": ("Runtime.begin_xact", "Runtime.report_progress"),
+    "pixeltable.store": (
+        "StoreBase._StoreBase__INSERT_BATCH_SIZE",
+        "StoreBase._storage_name",
+        "StoreBase.insert_rows",
+        "StoreBase.sql_insert",
+    ),
+    "pixeltable.utils.local_store": ("TempStore._tmp_dir", "TempStore.save_media_object"),
+    "pixeltable.utils.object_stores": (
+        "ObjectOps.delete",
+        "ObjectPath.PATTERN",
+        "ObjectPath.parse_object_storage_addr",
+        "ObjectPath.table_prefix",
+        "StorageTarget.LOCAL_STORE",
+    ),
+}
+# Those that changes of rows that are there need besides; where one is missing, there are none.
+_PARTS_OF_CHANGES: dict[str, tuple[str, ...]] = {
+    "pixeltable.catalog.column": ("Column.cellmd_store_name", "Column.column_version_md", "Column.stores_cellmd"),
+    "pixeltable.catalog.table_path": ("TableVersionPath.clear_cached_md",),
+    "pixeltable.catalog.table_version": (
+        "TableVersion._propagate_update_plan",
+        "TableVersion._revert",
+        "TableVersion._validate_update_spec",
+        "TableVersion.bump_version",
+        "TableVersion.path",
+        "TableVersion.propagate_delete",
+        "TableVersion.revert",
+    ),
+    "pixeltable.metadata.schema": ("Table.MAX_VERSION",),
+    "pixeltable.plan": ("Planner.create_update_plan", "UpdatePlan.root", "UpdatePlan.updated_cols"),
+    "pixeltable.store": ("StoreBase._raise_if_index_row_too_large", "StoreBase.sa_tbl"),
 }
 
 
@@ -121,8 +189,22 @@ def prepare_import() -> None:
 
 def missing_parts() -> list[str]:
     """The private names that this Pixeltable does not have; empty where all are in their place."""
+    return _missing(_PARTS)
+
+
+def missing_parts_of_writes() -> list[str]:
+    """Those that the faster ways of writing need besides."""
+    return _missing(_PARTS_OF_WRITES)
+
+
+def missing_parts_of_changes() -> list[str]:
+    """Those that changes of rows that are there need besides."""
+    return _missing(_PARTS_OF_WRITES) + _missing(_PARTS_OF_CHANGES)
+
+
+def _missing(parts: dict[str, tuple[str, ...]]) -> list[str]:
     missing = []
-    for module, names in _PARTS.items():
+    for module, names in parts.items():
         for name in names:
             try:
                 part = importlib.import_module(module)

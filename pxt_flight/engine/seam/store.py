@@ -1,10 +1,16 @@
 """Pixeltable's Postgres: where it is, and what of Pixeltable's own metadata tells whether a plan still holds."""
 
+from datetime import UTC, tzinfo
+
 import sqlalchemy as sql
+from pixeltable.catalog.column import Column
 from pixeltable.env import Env
+from pixeltable.exceptions import RequestError
 from pixeltable.utils.http import fetch_url
 
-__all__ = ["DIRECTORIES", "FINGERPRINT", "MOMENTS", "fetch_url", "libpq_uri"]
+from pxt_flight.errors import error
+
+__all__ = ["DIRECTORIES", "FINGERPRINT", "MOMENTS", "ROW_LOCK", "check_column_name", "fetch_url", "libpq_uri", "time_zone"]
 
 # Every change of a table or directory (a write, a new column, a rename, a drop) writes its row anew, which gives it another xmin.
 FINGERPRINT = """
@@ -21,6 +27,8 @@ MOMENTS = """
 SELECT tbl_id::text, version, md->>'created_at' FROM tableversions
 WHERE (tbl_id, version) IN (SELECT * FROM unnest({ids}, {versions}))
 """
+# What a write holds from its begin to its end (`Catalog._acquire_write_lock`). Alone it is a transaction, so it lets go again at once.
+ROW_LOCK = "SELECT 1 FROM tables WHERE id = {id} FOR UPDATE"
 
 
 def libpq_uri() -> str:
@@ -33,3 +41,25 @@ def libpq_uri() -> str:
     if url.get_backend_name() != "postgresql":
         raise ValueError("not a Postgres store")
     return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def time_zone() -> tzinfo:
+    """The time zone that Pixeltable gives to times without one: that of its process, or what its configuration says."""
+    return Env.get().default_time_zone or UTC
+
+
+def check_column_name(name: str) -> None:
+    """Whether Pixeltable lets a column be called so.
+
+    Raises:
+        InvalidRequestError: `INVALID_ARGUMENT`.
+    """
+    try:
+        Column.validate_name(name)
+    except RequestError:
+        raise error(
+            "INVALID_ARGUMENT",
+            f"No column may be called {name!r}.",
+            hint="A name has ASCII letters, digits and _, begins with a letter, and is no word of Python or of Pixeltable's tables.",
+            where={"column": name},
+        ) from None

@@ -1,0 +1,102 @@
+"""A table as a write finds it: its columns, and the Arrow types in which their values wait on disk to be written."""
+
+from dataclasses import dataclass
+from math import prod
+from uuid import UUID
+
+import pyarrow as pa
+
+from pxt_flight.engine.catalog import get_table
+from pxt_flight.engine.types import ARROW_TYPES, ELEMENTS, ColumnType, parse_type
+from pxt_flight.errors import error
+
+ROW_ID = "_rowid"
+"""The name under which row ids travel beside the columns."""
+
+
+@dataclass(frozen=True)
+class TargetColumn:
+    """A column.
+
+    Attributes:
+        name: its name.
+        kind: its Pixeltable type.
+        declaration: that type as Pixeltable prints it: `Image['RGB'] | None`.
+        is_computed: whether Pixeltable computes it, so that nobody may write it.
+    """
+
+    name: str
+    kind: ColumnType
+    declaration: str
+    is_computed: bool
+
+    @property
+    def staged(self) -> pa.DataType:
+        """See `staged_type`."""
+        return staged_type(self.kind)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A table that can be written.
+
+    Attributes:
+        path: with slashes.
+        table_id: of the store.
+        version: the live one; 0 where the table has none.
+        columns: all that the table has by itself, in order.
+        primary_key: the names of its key columns.
+        is_versioned: whether it keeps versions, and so has row ids.
+    """
+
+    path: str
+    table_id: UUID
+    version: int
+    columns: tuple[TargetColumn, ...]
+    primary_key: tuple[str, ...]
+    is_versioned: bool
+
+    def column(self, name: str) -> TargetColumn | None:
+        """The column of a name, in whatever case; None where there is none."""
+        return next((column for column in self.columns if column.name == name.lower()), None)
+
+
+def staged_type(kind: ColumnType) -> pa.DataType:
+    """The Arrow type in which checked values of a column are staged.
+
+    Scalars as they are read (`types.ARROW_TYPES`), UUIDs as their 16 bytes; Json as its text, which jsonb takes; arrays of a known shape
+    flat, as fixed-size lists in C order, other arrays as `.npy` files; media as the bytes of the file.
+    """
+    if kind.name == "UUID":
+        return pa.binary(16)
+    if kind.name in ARROW_TYPES:
+        return ARROW_TYPES[kind.name]
+    element = ELEMENTS.get(kind.element or "")
+    if kind.name == "Array" and kind.element != "str" and element is not None and kind.shape and all(kind.shape):
+        return pa.list_(pa.field("item", element, nullable=False), prod(size for size in kind.shape if size))
+    return pa.binary()
+
+
+def describe(path: str) -> Target:
+    """The table of a path, as Pixeltable has it now. Runs on a thread that speaks to Pixeltable.
+
+    Raises:
+        NotFoundError: `TABLE_NOT_FOUND`.
+        InvalidRequestError: `UNSUPPORTED_OPERATION`, for a view, a snapshot or an old version.
+    """
+    table = get_table(path)
+    metadata = table.get_metadata()
+    if metadata["kind"] != "table" or ":" in path:
+        base = metadata["base"]
+        raise error(
+            "UNSUPPORTED_OPERATION",
+            f"{path} is a {metadata['kind'] if ':' not in path else 'version'}, which takes no writes.",
+            hint=f"Write to {base or path.partition(':')[0]}." if base or ":" in path else None,
+            where={"table": path},
+        )
+    columns = tuple(
+        TargetColumn(name, parse_type(column["type_"]), column["type_"], column["computed_with"] is not None)
+        for name, column in metadata["columns"].items()
+    )
+    version = metadata["version"] if metadata["is_data_versioned"] else 0
+    return Target(path, metadata["id"], version, columns, tuple(metadata["primary_key"] or ()), metadata["is_data_versioned"])
