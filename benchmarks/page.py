@@ -60,8 +60,35 @@ round; connections are open already.
 Afterwards every table is counted and summed through Pixeltable; a wrong one ends the run. A ratio is the median of the ratios inside of
 each round. CPU is that of this process alone, the client of ours.
 """
-_ABOUT = {"read": _READ, "write": _WRITE}
+_SOAK = """\
+# Many clients at once
+
+What a thousand connections of HTTP do to a server of one control plane: all connect in the same moment, and ask as soon as all are
+connected; then all ask one thing after the other for a minute, and who is told to try later waits as `Retry-After` says.
+`make soak ARGS="--report docs/performance"` wrote this page and {name}.json; `ARGS=--smoke` does it for five seconds.
+
+Every answer must be a success, or 429 or 503 with `Retry-After`, and no connection may be dropped or reset. The clients are one process
+on the same machine, so times are those of a server that has to share it. Below are the milliseconds from the request to the whole answer:
+a closed loop of a thousand clients waits a thousand times as long as the server needs for one, or is told at once to come back.
+"""
+_REST = """\
+# REST
+
+How long each standard operation takes over HTTP with JSON. `make bench ARGS="--only rest --report docs/performance"` wrote this page and
+{name}.json.
+
+Requests come at a rate of their own, whatever the server does (an open loop), on 32 connections, one operation after the other. A time
+begins when its request was due, so a request that had to wait for a connection, or for a server that stalled, is charged for it. The
+client is one process on the same machine. The table has an Int that is its key, a String and a Float, and grows by what is inserted.
+"""
+_ABOUT = {"rest": _REST, "read": _READ, "write": _WRITE, "soak": _SOAK}
 _NOTES = {
+    "rest_router": """\
+Pixeltable's own HTTP routes for a query of 100 rows and for an insert, served by uvicorn on a table of the same rows, without keys or
+permissions. One request after the other on one connection of each, in rounds; the ratios below are medians of those inside of a round.""",
+    "processes": """\
+The supervisor, the data plane and the control plane together, without Postgres: resident memory, threads and file descriptors, idle
+after a first crowd of 50, at the most, and when the last client has left.""",
     "write_memory": "The resident set of the data plane while a client inserts 1,000,000 rows at once, over what it was before.",
     "write_computed": "The column is computed in Python, row by row, by Pixeltable's own executor, which is what both wait for.",
     "memory": "The resident set of the data plane while a client reads batch by batch, over what it was before.",

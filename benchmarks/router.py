@@ -30,17 +30,18 @@ class Router:
 
 
 @contextlib.contextmanager
-def running(tables: Sequence[str], folder: Path) -> Iterator[Router]:
+def running(tables: Sequence[str], folder: Path, app: str = "benchmarks.router_app:app") -> Iterator[Router]:
     """The router over some tables of this home, on a free port of the loopback.
 
     Args:
         tables: their names; they exist already.
         folder: where it may write its log.
+        app: what uvicorn serves.
 
     Raises:
         NotRunError: it cannot run here.
     """
-    command: list[str | Path] = [sys.executable, "-m", "uvicorn", "--app-dir", _TREE, "--port", "0", "benchmarks.router_app:app"]
+    command: list[str | Path] = [sys.executable, "-m", "uvicorn", "--app-dir", _TREE, "--port", "0", app]
     environment = {TABLES: ",".join(tables), "PYTHONPATH": str(_TREE)}
     with (
         processes.running(command, log=folder / "router.log", ready=[r"Uvicorn running on (http://\S+)"], environment=environment) as (

@@ -16,7 +16,7 @@ import psutil
 import pyarrow.parquet as pq
 
 import pxt_flight as pf
-from benchmarks import answers, client_memory, contenders, dataset, latency, links, memory, photographs, report, tables, writing
+from benchmarks import answers, client_memory, contenders, dataset, latency, links, memory, photographs, report, rest, tables, writing
 from benchmarks.contenders import ADBC, FLIGHT, LOCAL, LOCAL_PANDAS, PROXY, RAW, ROUTER, Connections, Contender
 from benchmarks.gates import Gate
 from benchmarks.photographs import SIZE
@@ -59,6 +59,8 @@ class Suite:
         gates: the bounds.
         write_parts: what was measured of inserting.
         write_gates: the bounds of that.
+        rest_parts: what was measured of REST.
+        rest_gates: the bounds of that.
     """
 
     server: Server
@@ -70,6 +72,8 @@ class Suite:
     gates: list[Gate] = field(default_factory=list)
     write_parts: dict[str, Part] = field(default_factory=dict)
     write_gates: list[Gate] = field(default_factory=list)
+    rest_parts: dict[str, Part] = field(default_factory=dict)
+    rest_gates: list[Gate] = field(default_factory=list)
 
     def run(self, wanted: tuple[str, ...]) -> None:
         """Make the tables and measure the parts that are wanted.
@@ -91,6 +95,9 @@ class Suite:
                 connections = opened.enter_context(contenders.connected(self.server))
             if not self.smoke:  # nobody starts any more while something is timed
                 rivals.wait()
+            if "rest" in wanted:
+                _tell("standard operations of REST")
+                self.rest_parts, self.rest_gates = rest.measured(self.server, home, smoke=self.smoke, quiet=self.quiet)
             if "latency" in wanted:
                 self._latency(found, connections, rivals)
             _measure({"client": self._client, "links": lambda: self._links(home, found)}, wanted)

@@ -33,7 +33,7 @@ def rows(count: int, first: int = 0) -> pa.Table:
 
 def put(connections: Connections, table: str, batches: Iterable[pa.RecordBatch]) -> int:
     """Insert batches over Flight; answers how many rows the server says that it wrote."""
-    command = json.dumps({"insert": {"table": table}, "ends": True}).encode()
+    command = json.dumps({"table.insert": {"table_path": table}, "ends": True}).encode()
     writer, reader = connections.flight.do_put(fl.FlightDescriptor.for_command(command), SCHEMA, connections.options)
     with contextlib.closing(writer):
         for batch in batches:

@@ -15,7 +15,9 @@ from pxt_flight.errors import (
     InvalidRequestError,
     NotFoundError,
     PermissionDeniedError,
+    ProviderError,
     PxtFlightError,
+    RateLimitedError,
     ServerError,
     StaleTicketError,
     UnauthenticatedError,
@@ -23,6 +25,7 @@ from pxt_flight.errors import (
 )
 
 if TYPE_CHECKING:
+    from pxt_flight.client.aio import AsyncDatabase, aconnect
     from pxt_flight.client.database import Database, connect, scan_pxt
     from pxt_flight.client.explanation import Explanation
     from pxt_flight.client.result import Result
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncDatabase",
     "ConflictError",
     "ConnectError",
     "Database",
@@ -39,7 +43,9 @@ __all__ = [
     "InvalidRequestError",
     "NotFoundError",
     "PermissionDeniedError",
+    "ProviderError",
     "PxtFlightError",
+    "RateLimitedError",
     "Result",
     "ServerError",
     "StaleTicketError",
@@ -48,17 +54,20 @@ __all__ = [
     "UnavailableError",
     "Written",
     "__version__",
+    "aconnect",
     "connect",
     "scan_pxt",
 ]
 
 # The client brings pyarrow, 40 MB that the server's supervisor has no use for: imported when it is asked for.
 _CLIENT = {
+    "AsyncDatabase": "pxt_flight.client.aio",
     "Database": "pxt_flight.client.database",
     "Explanation": "pxt_flight.client.explanation",
     "Result": "pxt_flight.client.result",
     "Table": "pxt_flight.client.table",
     "Written": "pxt_flight.client.written",
+    "aconnect": "pxt_flight.client.aio",
     "connect": "pxt_flight.client.database",
     "scan_pxt": "pxt_flight.client.database",
 }

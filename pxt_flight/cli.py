@@ -1,9 +1,10 @@
-"""The command line: `pxt-flight serve | stop | demo | doctor`."""
+"""The command line: `pxt-flight serve | stop | demo | openapi | doctor`."""
 
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from cyclopts import App, Parameter
 from pydantic import ValidationError
@@ -28,6 +29,7 @@ def serve(
     flight_port: int | None = None,
     http_port: int | None = None,
     public_url: str | None = None,
+    router: tuple[str, ...] = (),
 ) -> int:
     """Serve a Pixeltable home until Ctrl-C or SIGTERM; a second one forces.
 
@@ -43,10 +45,13 @@ def serve(
         Port of HTTP; default 8000, 0 takes a free one.
     public_url
         The URL under which clients reach HTTP, where it differs.
+    router
+        A FastAPI router of your own that is served beneath /api/custom, as module:attribute; may be repeated.
     """
     from pxt_flight import server
 
-    given = {"home": home, "host": host, "flight_port": flight_port, "http_port": http_port, "public_url": public_url}
+    given: dict[str, object] = {"home": home, "host": host, "flight_port": flight_port, "http_port": http_port, "public_url": public_url}
+    given["routers"] = router or None
     return server.serve(_settings({name: value for name, value in given.items() if value is not None}))
 
 
@@ -82,6 +87,45 @@ def demo(*, once: bool = False, images: Path | None = None, home: Path = Path(".
     from pxt_flight.demo import run
 
     return run(home, once=once, images=images)
+
+
+@app.command
+def openapi(*, version: Literal["3.1", "3.0"] = "3.1") -> int:
+    """Print the OpenAPI document of the HTTP API. Needs no server and no store.
+
+    Parameters
+    ----------
+    version
+        Of OpenAPI; 3.0 is for tools that know no newer one.
+    """
+    import json
+
+    from pxt_flight.engine.seam import probe
+
+    probe.prepare_import()
+    from pxt_flight.http.openapi import document
+
+    print(json.dumps(document(version), indent=2))
+    return 0
+
+
+@app.command
+def reference(*, format: Literal["text", "json", "opml", "markdown"] = "text") -> int:  # noqa: A002  # the option's name
+    """List the public operations; no server is needed.
+
+    Parameters
+    ----------
+    format
+        `text` (a line for each), `json`, `markdown` (a table), or `opml`, the outline of the whole public API.
+    """
+    from pxt_flight.engine.seam import probe
+
+    probe.prepare_import()
+    from pxt_flight.reference.listing import FORMATS
+    from pxt_flight.reference.projections import product_operations
+
+    print(FORMATS[format](product_operations()), end="")
+    return 0
 
 
 @app.command

@@ -3,16 +3,26 @@
 import os
 import stat
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pxt_flight.errors import error
 
 # How a process is told the folder of its figures: the name is prometheus-client's.
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_listed = BeforeValidator(lambda given: given.split(",") if given and isinstance(given, str) else given or ())
+# As a browser sends it, RFC 6454: exact, never a pattern.
+Origin = Annotated[str, Field(pattern=r"^https?://[^/\s?#*,]+$")]
+Origins = Annotated[tuple[Origin, ...], NoDecode, _listed]
+# The names of S3: 3 to 63 characters.
+Buckets = Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")], ...], NoDecode, _listed]
+# A router of the user's: `module:attribute`, or `module:attribute=/prefix` beneath /api/custom.
+Routers = Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*(=(/[A-Za-z0-9_-]+)+)?$")], ...], NoDecode, _listed]
 Port = Annotated[int, Field(ge=0, le=65535)]
+Format = Literal["console", "json"]
+Level = Literal["debug", "info", "warning", "error"]
 # It stands in HTML and in front of paths: no query, no quotes, no slash at its end.
 BaseUrl = Annotated[str, AfterValidator(lambda url: url.rstrip("/")), Field(pattern=r"""^https?://[^\s?#"'<>\\]+$""")]
 
@@ -31,6 +41,11 @@ class Settings(BaseSettings):
         pixeltable_streams: queries at once that only Pixeltable can compute, each with a thread of its own.
         writer_threads: writes at once, of different tables; those of one table take turns.
         write_timeout: seconds that a write may wait for its turn.
+        http_threads: reads over HTTP that run at once, each with a thread, and as many changes.
+        http_waiting: of each that may wait for one; one more is told to try again.
+        cors_origins: origins whose pages may call this server from a browser, `https://app.example.org`, separated by commas; default none.
+        log_format: `console` or `json`, one object in a line.
+        log_level: `debug`, `info` (each request over HTTP), `warning` or `error`.
         upload_bytes: bytes on disk that the rows of one write may take.
         max_queries: queries that Postgres answers at once.
         max_waiting: calls that may wait, for each of these three; one more is told to try again.
@@ -40,6 +55,12 @@ class Settings(BaseSettings):
         max_rows: rows that one query may answer; one that has more ends with an error.
         max_bytes: bytes of Arrow data that one query may answer.
         thumbnail_cache_bytes: bytes on disk for thumbnails, in the home's folder `pxt_flight/thumbnails`; 0 keeps none.
+        export_dir: the folder into which tables may be exported; default none: then there are no such exports.
+        export_buckets: the buckets of S3 into which they may be, separated by commas; default none. The server's own account is used, as
+            the AWS SDK finds it in the environment; a client never sends one.
+        s3_endpoint: the URL of another service that speaks S3; default AWS.
+        routers: FastAPI routers of the user's own, such as Pixeltable's `FastAPIRouter`, which HTTP serves beneath /api/custom:
+            `module:attribute` of the server's Python path, or `module:attribute=/prefix`, separated by commas.
         drain_deadline: seconds that running streams are given at a stop, and that who changes a table waits for its streams.
     """
 
@@ -55,6 +76,11 @@ class Settings(BaseSettings):
     pixeltable_streams: Annotated[int, Field(ge=1, le=4)] = 4
     writer_threads: Annotated[int, Field(ge=1, le=3)] = 2
     write_timeout: Annotated[float, Field(gt=0)] = 30.0
+    http_threads: Annotated[int, Field(ge=1, le=64)] = 16
+    http_waiting: Annotated[int, Field(ge=0)] = 128
+    cors_origins: Origins = ()
+    log_format: Format = "console"
+    log_level: Level = "warning"
     upload_bytes: Annotated[int, Field(gt=0)] = 16 << 30
     max_queries: Annotated[int, Field(ge=1, le=64)] = 16
     max_waiting: Annotated[int, Field(ge=0)] = 64
@@ -64,6 +90,10 @@ class Settings(BaseSettings):
     max_rows: Annotated[int, Field(gt=0)] = 1_000_000_000
     max_bytes: Annotated[int, Field(gt=0)] = 1 << 40
     thumbnail_cache_bytes: Annotated[int, Field(ge=0)] = 1 << 30
+    export_dir: Path | None = None
+    export_buckets: Buckets = ()
+    s3_endpoint: BaseUrl | None = None
+    routers: Routers = ()
     drain_deadline: Annotated[float, Field(ge=0)] = 30.0
 
     @property
@@ -89,7 +119,8 @@ class Settings(BaseSettings):
     def environment(self) -> dict[str, str]:
         """These settings as environment variables, for a child process."""
         values = self.model_dump(mode="json", exclude_none=True)
-        return {f"PXT_FLIGHT_{name.upper()}": str(value) for name, value in values.items()}
+        texts = {name: ",".join(value) if isinstance(value, list) else str(value) for name, value in values.items()}
+        return {f"PXT_FLIGHT_{name.upper()}": text for name, text in texts.items()}
 
 
 def empty_folder(folder: Path) -> None:

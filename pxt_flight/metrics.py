@@ -7,6 +7,8 @@ PROMETHEUS_MULTIPROC_DIR, in which each process keeps its figures in mapped file
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -35,6 +37,27 @@ _WRITES = Counter(
 _WRITTEN_ROWS = Counter("pxt_flight_written_rows", "Rows that writes changed.", ["change"])
 _WRITE_WAIT = Histogram("pxt_flight_write_wait_seconds", "From a checked write to its turn at the table.", ["kind"], buckets=_SECONDS)
 _WRITE_DURATION = Histogram("pxt_flight_write_seconds", "From a checked write to its end, waiting included.", ["kind"], buckets=_SECONDS)
+_REQUESTS = Counter("pxt_flight_http_requests", "Requests over HTTP that were answered.", ["method", "route", "status"])
+_REQUEST_DURATION = Histogram(
+    "pxt_flight_http_seconds", "From a request's head to the end of its answer.", ["method", "route"], buckets=_SECONDS
+)
+_IN_FLIGHT = Gauge("pxt_flight_http_in_flight", "Requests over HTTP that are being answered.", multiprocess_mode="livesum")
+
+
+@contextmanager
+def in_flight() -> Iterator[None]:
+    """A request over HTTP is being answered for as long as the block."""
+    _IN_FLIGHT.inc()
+    try:
+        yield
+    finally:
+        _IN_FLIGHT.dec()
+
+
+def answered(method: str, route: str, status: int, seconds: float) -> None:
+    """A request over HTTP has its answer; `route` is a template of ours, never the path that was asked for."""
+    _REQUESTS.labels(method, route, status).inc()
+    _REQUEST_DURATION.labels(method, route).observe(seconds)
 
 
 def running(pool: str, change: int) -> None:

@@ -40,6 +40,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from pxt_flight import logs
 from pxt_flight.config import Settings
 from pxt_flight.errors import PxtFlightError, error
 from pxt_flight.trace import describe
@@ -165,7 +166,7 @@ def run(main: Callable[[Channel], None]) -> int:
         Exception: what `main` raised after it was ready.
     """
     channel = attach()
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.configure(channel.settings.log_level, channel.settings.log_format)
     try:
         main(channel)
     except Exception as failure:

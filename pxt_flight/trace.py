@@ -1,7 +1,14 @@
-"""What a log may say of an unforeseen exception: its kind and its place. Never its text, which may quote SQL, paths or keys."""
+"""What a log may say of an unforeseen exception: its kind and its place. Never its text, which may quote SQL, paths or keys.
+
+And of which request it speaks.
+"""
 
 import traceback
 from collections.abc import Iterator
+from contextvars import ContextVar
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The id of the request that is being answered; None outside of one."""
 
 
 def describe(fault: BaseException) -> str:

@@ -16,9 +16,9 @@ TICKET_LIFETIME = 3600  # seconds
 MEDIA_LIFETIME = 900  # seconds
 # A page that asks again within this time gets the same URLs, whose pictures its browser still has; seconds.
 _MEDIA_STEP = 60
-# Form, key, table, column, version of the table, expiry in seconds since the epoch.
+# Form, key, table, column, version of the table, expiry in seconds since the epoch. The second form means softly deleted rows, too.
 _MEDIA = struct.Struct(">B16s16sIqI")
-_MEDIA_FORM = 1
+_MEDIA_FORMS = (1, 2)
 _MEDIA_PURPOSE = "media"
 _MEDIA_MAC = 16  # bytes of the 32: RFC 2104, section 5, allows half; a grant stands in every URL of a result
 _NO_VERSION = -1
@@ -72,6 +72,7 @@ class MediaGrant(NamedTuple):
         table_id: of the table, as hex.
         version: of the table; None where it has none.
         column_id: a number of the column, below 2**32.
+        include_deleted: whether cells of rows that are deleted softly are meant, too.
         expires: seconds since the epoch.
     """
 
@@ -79,6 +80,7 @@ class MediaGrant(NamedTuple):
     table_id: str
     version: int | None
     column_id: int
+    include_deleted: bool
     expires: int
 
 
@@ -92,7 +94,16 @@ class MediaGrants:
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
-    def mint(self, key_id: str, table_id: str, version: int | None, column_id: int, *, lifetime: int = MEDIA_LIFETIME) -> str:
+    def mint(
+        self,
+        key_id: str,
+        table_id: str,
+        version: int | None,
+        column_id: int,
+        include_deleted: bool = False,
+        *,
+        lifetime: int = MEDIA_LIFETIME,
+    ) -> str:
         """A grant as it stands in URLs.
 
         Args:
@@ -100,11 +111,12 @@ class MediaGrants:
             table_id: of the table, as hex.
             version: of the table; None where it has none.
             column_id: a number of the column, below 2**32.
+            include_deleted: whether cells of rows that are deleted softly are meant, too.
             lifetime: seconds until it expires at the latest; up to a minute less.
         """
         expires = int(time.time() + lifetime) // _MEDIA_STEP * _MEDIA_STEP
         signed_version = _NO_VERSION if version is None else version
-        body = _MEDIA.pack(_MEDIA_FORM, UUID(key_id).bytes, UUID(table_id).bytes, column_id, signed_version, expires)
+        body = _MEDIA.pack(_MEDIA_FORMS[include_deleted], UUID(key_id).bytes, UUID(table_id).bytes, column_id, signed_version, expires)
         return _encode(body + self._mac(body)).decode()
 
     def read(self, grant: str) -> MediaGrant:
@@ -118,12 +130,14 @@ class MediaGrants:
         except ValueError:
             signed = b""
         body, mac = signed[: _MEDIA.size], signed[_MEDIA.size :]
-        if not hmac.compare_digest(self._mac(body), mac) or body[0] != _MEDIA_FORM:
+        if not hmac.compare_digest(self._mac(body), mac) or body[0] not in _MEDIA_FORMS:
             raise error("ticket_invalid", "The link was not made by this server, or was changed.", hint="Run the query again.")
-        _, key, table, column_id, version, expires = _MEDIA.unpack(body)
+        form, key, table, column_id, signed_version, expires = _MEDIA.unpack(body)
         if expires < time.time():
             raise error("ticket_expired", "The link has expired.", hint="Run the query again: a link to media is good for 15 minutes.")
-        return MediaGrant(str(UUID(bytes=key)), UUID(bytes=table).hex, None if version == _NO_VERSION else version, column_id, expires)
+        version = None if signed_version == _NO_VERSION else signed_version
+        include_deleted = bool(_MEDIA_FORMS.index(form))
+        return MediaGrant(str(UUID(bytes=key)), UUID(bytes=table).hex, version, column_id, include_deleted, expires)
 
     def _mac(self, body: bytes) -> bytes:
         return _mac(self._secret, _MEDIA_PURPOSE, body)[:_MEDIA_MAC]

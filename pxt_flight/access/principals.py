@@ -32,3 +32,13 @@ class Principal:
         if operation.permission is not None and operation.permission not in self.permissions:
             return False
         return table is None or any(fnmatchcase(table, pattern) for pattern in self.tables)
+
+    def covers(self, directory: str) -> bool:
+        """Whether the grant covers whatever may come to be in a directory.
+
+        Args:
+            directory: its path with slashes; empty for the root.
+        """
+        inside = f"{directory}/" if directory else ""
+        # What a pattern that ends in * takes of the beginning of a path, it takes of the whole.
+        return any(pattern.endswith("*") and fnmatchcase(inside, pattern) for pattern in self.tables)

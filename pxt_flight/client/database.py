@@ -13,6 +13,7 @@ import pyarrow as pa
 from pxt_flight.client.discovery import Found, named_server
 from pxt_flight.client.explanation import Explanation
 from pxt_flight.client.local_server import chosen_home, running_in, start, why_not_startable
+from pxt_flight.client.operations import DatabaseOperations
 from pxt_flight.client.preview import MEDIA
 from pxt_flight.client.result import Result
 from pxt_flight.client.sources import open_source
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 _WRITES = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*(?:insert|update|delete)\b", re.IGNORECASE | re.DOTALL)
 
 
-class Database:
+class Database(DatabaseOperations):
     """A connection to a pxt-flight server; made by `connect`, usable as a context manager.
 
     Attributes:
@@ -43,9 +44,10 @@ class Database:
         self.uri = uri
         self._key = key
         self._transport = Transport(uri, key)
+        self._call = self._transport.call
         self._writes = Writes(self._transport)
 
-    def sql(self, query: str, parameters: Sequence[Any] = (), *, media: str | None = None) -> Result:
+    def sql(self, query: str, parameters: Sequence[Any] = (), *, media: str | None = None, include_deleted: bool = False) -> Result:
         """Run one SELECT; an INSERT, UPDATE or DELETE is run once, at once, and answers a `Written` in place of rows (see `execute`).
 
             db.sql("select name from films where score > $1", [8]).to_polars()
@@ -54,6 +56,7 @@ class Database:
             query: PostgreSQL's SELECT; placeholders are `$1` or `?`.
             parameters: the values of the placeholders, in order.
             media: how media values are sent: `url` (default; links that are good for 15 minutes), `thumbnail:N` (JPEG) or `bytes`.
+            include_deleted: of a SELECT: read the rows that are deleted softly, too, and the column that says when.
 
         Raises:
             PxtFlightError: what the server says, with its code and hint.
@@ -62,12 +65,35 @@ class Database:
             # As a query it would be run again for its display.
             return self.execute(query, parameters)  # type: ignore[return-value]  # whoever writes rows reads none
         values = list(parameters)  # as they are now: the display asks again, later
-        command = {"sql": query, "parameters": values} | ({} if media is None else {"media": media})
+        command: dict[str, Any] = {"sql": query, "parameters": values} | ({} if media is None else {"media": media})
+        command |= {"include_deleted": True} if include_deleted else {}
 
         def again(columns: Sequence[str] | None, media: str = MEDIA) -> Result:
-            return self.sql(query if columns is None else _narrowed(query, columns), values, media=media)
+            narrowed = query if columns is None else _narrowed(query, columns)
+            return self.sql(narrowed, values, media=media, include_deleted=include_deleted)
 
-        return Result(self._transport.read(command), self.uri, explain=lambda: self.explain(query, values), again=again)
+        def explain() -> Explanation:
+            return self.explain(query, values, include_deleted=include_deleted)
+
+        return Result(self._transport.read(command), self.uri, explain=explain, again=again)
+
+    def read_rows(self, command: dict[str, Any]) -> Result:
+        """Read rows of a table by the arguments of the operation `Table.query`; `Table.scan` does so where its condition is a filter.
+
+        Args:
+            command: `table_path`, and what of `select`, `where`, `order_by`, `limit`, `aggregate`, `group_by` is wanted.
+
+        Raises:
+            PxtFlightError: what the server says, with its code and hint.
+        """
+
+        def again(columns: Sequence[str] | None, media: str = MEDIA) -> Result:
+            return self.read_rows(command | {"media": media} | ({} if columns is None else {"select": list(columns)}))
+
+        def explain() -> Explanation:
+            raise error("UNSUPPORTED_OPERATION", "How a filter is read is not told.", hint="Write it as a condition in SQL.")
+
+        return Result(self._transport.read(command), self.uri, explain=explain, again=again)
 
     def execute(self, statement: str, parameters: Sequence[Any] = (), *, idempotency_key: str | None = None) -> Written:
         """Run one INSERT, UPDATE or DELETE, and answer what it did.
@@ -124,41 +150,42 @@ class Database:
         rows = source.empty_table() if isinstance(source, pa.Schema) else source
         keys = [primary_key] if isinstance(primary_key, str) else None if primary_key is None else list(primary_key)
         self._writes.rows(
-            "create_table",
+            "pixeltable.create_table",
             open_source(rows, column, {}, declared),
             declared,
             progress=progress,
             idempotency_key=idempotency_key,
-            table=table.name,
+            path=table.name,
             if_exists=if_exists,
             primary_key=keys,
             on_error=on_error,
         )
         return table
 
-    def explain(self, query: str, parameters: Sequence[Any] = ()) -> Explanation:
+    def explain(self, query: str, parameters: Sequence[Any] = (), *, include_deleted: bool = False) -> Explanation:
         """How the server would read a query, and why; nothing is read.
 
         Args:
             query: as in `sql`.
             parameters: as in `sql`.
+            include_deleted: as in `sql`.
 
         Raises:
             PxtFlightError: what the server says, with its code and hint.
         """
-        return Explanation.from_answer(self._transport.call("pixeltable.explain", sql=query, parameters=list(parameters)))
+        asked: dict[str, Any] = {"sql": query, "parameters": list(parameters)} | ({"include_deleted": True} if include_deleted else {})
+        return Explanation.from_answer(self._call("pixeltable.explain", **asked))
 
     def table(self, name: str) -> Table:
         """A table by its name: `films`, `dir.films` or `dir/films`. Whether it exists is asked when it is read."""
-        return Table(name.replace(".", "/"), self.sql, self._transport.call, self._writes)
+        return Table(name.replace(".", "/"), self.sql, self._call, self._writes, self.read_rows)
 
     def __getitem__(self, name: str) -> Table:
         return self.table(name)
 
     def tables(self, directory: str = "/") -> list[str]:
         """The paths of the tables in a directory and below it."""
-        found: list[str] = self._transport.call("pixeltable.list_tables", dir_path=directory)
-        return found
+        return self.list_tables(dir_path=directory)
 
     def adbc(self) -> "flightsql.Connection":
         """An ADBC connection (DB-API) to the same server with the same key: for `pl.read_database`, DuckDB, dbt and the like."""

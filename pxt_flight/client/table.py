@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
 from pxt_flight.client import display
+from pxt_flight.client.operations import TableOperations
 from pxt_flight.client.preview import COUNTED, MEDIA, ROWS, Preview, first_rows
 from pxt_flight.client.result import Result
+from pxt_flight.client.softdeletes import SoftDeletes
 from pxt_flight.client.sources import open_source
 from pxt_flight.client.version import Version
 from pxt_flight.client.writes import Progress, Writes
@@ -20,16 +23,22 @@ if TYPE_CHECKING:
 
     from pxt_flight.client.lazyframe import Transfer
 
+Filter = Mapping[str, Any]
+"""A condition as the server's filters in JSON have it: `{"score": {"gt": 8}}`."""
 
-class Table:
+
+class Table(SoftDeletes, TableOperations):
     """A table of a server; nothing is asked of the server until rows or the schema are.
 
     A notebook shows its first 20 rows with thumbnails.
     """
 
-    def __init__(self, name: str, run: Callable[..., Result], call: Callable[..., Any], writes: Writes) -> None:
+    def __init__(
+        self, name: str, run: Callable[..., Result], call: Callable[..., Any], writes: Writes, read: Callable[[dict[str, Any]], Result]
+    ) -> None:
         self.name = name
         self._run = run  # Database.sql
+        self._read = read  # Database.read_rows
         self._call = call  # Transport.call
         self._writes = writes
 
@@ -37,35 +46,46 @@ class Table:
         self,
         columns: Sequence[str] | None = None,
         *,
-        where: str | None = None,
+        where: str | Filter | None = None,
         order_by: str | None = None,
         limit: int | None = None,
         version: int | None = None,
         media: str | None = None,
+        include_deleted: bool = False,
     ) -> Result:
         """Read rows.
 
         Args:
             columns: names of the columns; default all.
-            where: a SQL condition, `score > 8`.
+            where: a SQL condition, `score > 8`, or a filter: `{"score": {"gt": 8}, "meta.lab": "l3"}`.
             order_by: SQL sort keys, `score desc, id`.
             limit: at most so many rows.
             version: read the table as of this version; default the live one.
             media: how media values are sent: `url` (default; links that are good for 15 minutes), `thumbnail:N` (JPEG) or `bytes`.
+            include_deleted: read the rows that are deleted softly, too, and the column that says when.
 
         Raises:
             PxtFlightError: what the server says, with its code and hint.
         """
+        if where is not None and not isinstance(where, str):
+            named = {"select": None if columns is None else list(columns), "where": dict(where), "order_by": order_by, "limit": limit}
+            more = {"version": version, "include_deleted": include_deleted} | ({} if media is None else {"media": media})
+            return self._read({"table_path": self.name} | named | more)
         selected = "*" if columns is None else ", ".join(map(quoted, columns))
         # A line of its own for each clause: a comment at the end of one cannot swallow the next.
         clauses = [f"SELECT {selected}", f"FROM {self.source(version)}"]
         clauses += [f"WHERE {where}"] if where is not None else []
         clauses += [f"ORDER BY {order_by}"] if order_by is not None else []
         clauses += [f"LIMIT {int(limit)}"] if limit is not None else []
-        return self._run("\n".join(clauses), media=media)
+        return self._run("\n".join(clauses), media=media, include_deleted=include_deleted)
 
     def scan_polars(
-        self, *, version: int | None = None, media: str | None = None, on_transfer: "Callable[[Transfer], object] | None" = None
+        self,
+        *,
+        version: int | None = None,
+        media: str | None = None,
+        include_deleted: bool = False,
+        on_transfer: "Callable[[Transfer], object] | None" = None,
     ) -> "pl.LazyFrame":
         """The table as a `polars.LazyFrame` that reads only what the query over it needs.
 
@@ -77,6 +97,7 @@ class Table:
         Args:
             version: read the table as of this version, each time; default the live one, as it is at each `collect`.
             media: how media values are sent: `url` (default; links that are good for 15 minutes), `thumbnail:N` (JPEG) or `bytes`.
+            include_deleted: as of `scan`.
             on_transfer: called after each read with what came over the wire for it.
 
         Raises:
@@ -85,7 +106,8 @@ class Table:
         """
         from pxt_flight.client.lazyframe import scan  # polars is the caller's, not ours
 
-        return scan(self, self._run, version=version, media=media, on_transfer=on_transfer)
+        run = partial(self._run, include_deleted=include_deleted)
+        return scan(self, run, version=version, media=media, on_transfer=on_transfer)
 
     def versions(self, limit: int | None = None) -> list[Version]:
         """Its versions, newest first; `scan(version=...)` reads one, and so does `"name:version"` in SQL.
@@ -98,7 +120,7 @@ class Table:
         Raises:
             PxtFlightError: what the server says, with its code and hint.
         """
-        return [Version.from_answer(answer) for answer in self._call("pixeltable.table_versions", table=self.name, limit=limit)]
+        return [Version.from_answer(answer) for answer in self._call("table.versions", table_path=self.name, limit=limit)]
 
     def insert(
         self,
@@ -145,12 +167,12 @@ class Table:
         declared = self.schema
         rows = open_source(source, column, values, declared)
         options: dict[str, Any] = {"idempotency_key": idempotency_key, "progress": progress}
-        return self._writes.rows("insert", rows, declared, table=self.name, on_error=on_error, **options)
+        return self._writes.rows("table.insert", rows, declared, table_path=self.name, on_error=on_error, **options)
 
     def update(
         self,
         set: Mapping[str, Any] | None = None,  # noqa: A002  # SQL's word
-        where: str | None = None,
+        where: str | Filter | None = None,
         parameters: Sequence[Any] = (),
         *,
         expressions: Mapping[str, str] | None = None,
@@ -158,6 +180,7 @@ class Table:
         dry_run: bool = False,
         all_rows: bool = False,
         idempotency_key: str | None = None,
+        include_deleted: bool = False,
     ) -> Written:
         """Change the rows that a condition names, as one version.
 
@@ -166,13 +189,14 @@ class Table:
 
         Args:
             set: the new values by column.
-            where: a SQL condition, with placeholders `$1`, `$2`, ...
+            where: a SQL condition, with placeholders `$1`, `$2`, ..., or a filter: `{"name": "Brazil", "score": {"lt": 8}}`.
             parameters: the values of the placeholders, here and in `expressions`.
             expressions: new values as SQL expressions over the row, by column.
             max_affected: change nothing where more rows than these would change.
             dry_run: count the rows, and change none.
             all_rows: without a condition: change all of them.
             idempotency_key: a name for this write: asked again under it, it is not done again. Default a new one.
+            include_deleted: change rows that are deleted softly, too; they stay deleted.
 
         Raises:
             InvalidRequestError: `predicate_required`, neither a condition nor `all_rows`.
@@ -180,8 +204,8 @@ class Table:
             PxtFlightError: what the server says; nothing was changed.
         """
         return self._writes.call(
-            "pixeltable.update",
-            table=self.name,
+            "table.update",
+            table_path=self.name,
             set=dict(set or {}),
             where=where,
             parameters=list(parameters),
@@ -190,6 +214,7 @@ class Table:
             dry_run=dry_run,
             all_rows=all_rows,
             idempotency_key=idempotency_key,
+            include_deleted=include_deleted,
         )
 
     def update_rows(
@@ -221,7 +246,7 @@ class Table:
         options: dict[str, Any] = {"idempotency_key": idempotency_key, "progress": progress, "whole_rows": True}
         rows = open_source(source, None, {}, declared)
         return self._writes.rows(
-            "update_rows", rows, declared, table=self.name, if_missing=if_missing, max_affected=max_affected, **options
+            "table.update_rows", rows, declared, table_path=self.name, if_missing=if_missing, max_affected=max_affected, **options
         )
 
     def upsert(self, source: Any, *, idempotency_key: str | None = None, progress: Progress = None) -> Written:
@@ -241,17 +266,20 @@ class Table:
 
     def delete(
         self,
-        where: str | None = None,
+        where: str | Filter | None = None,
         parameters: Sequence[Any] = (),
         *,
         max_affected: int | None = None,
         dry_run: bool = False,
         all_rows: bool = False,
         idempotency_key: str | None = None,
+        soft: bool = False,
+        include_deleted: bool = False,
     ) -> Written:
         """Delete the rows that a condition names, as one version.
 
             films.delete("score < $1", [1], max_affected=10)
+            films.delete("score < 1", soft=True)  # hidden, and `restore` brings them back
 
         Args:
             where: as of `update`, like the rest.
@@ -260,6 +288,8 @@ class Table:
             dry_run: count the rows, and delete none.
             all_rows: without a condition: delete all of them.
             idempotency_key: as of `insert`.
+            soft: hide the rows, where `enable_soft_delete` was called for the table.
+            include_deleted: delete rows for good that are deleted softly, too.
 
         Raises:
             InvalidRequestError: `predicate_required`, neither a condition nor `all_rows`.
@@ -267,14 +297,16 @@ class Table:
             PxtFlightError: what the server says; nothing was deleted.
         """
         return self._writes.call(
-            "pixeltable.delete",
-            table=self.name,
+            "table.delete",
+            table_path=self.name,
             where=where,
             parameters=list(parameters),
             max_affected=max_affected,
             dry_run=dry_run,
             all_rows=all_rows,
             idempotency_key=idempotency_key,
+            soft=soft,
+            include_deleted=include_deleted,
         )
 
     def delete_rows(
@@ -304,7 +336,7 @@ class Table:
         declared = self.schema
         options: dict[str, Any] = {"idempotency_key": idempotency_key, "progress": progress, "whole_rows": True}
         options |= {"if_missing": if_missing, "max_affected": max_affected}
-        return self._writes.rows("delete_rows", open_source(source, None, {}, declared), declared, table=self.name, **options)
+        return self._writes.rows("table.delete_rows", open_source(source, None, {}, declared), declared, table_path=self.name, **options)
 
     def revert(self, version: int | None = None, *, idempotency_key: str | None = None) -> Written:
         """Undo the newest version, for good; or all that are newer than `version`.
@@ -316,7 +348,7 @@ class Table:
         Raises:
             PxtFlightError: what the server says; nothing was undone.
         """
-        return self._writes.call("pixeltable.revert", table=self.name, version=version, idempotency_key=idempotency_key)
+        return self._writes.call("table.revert", table_path=self.name, version=version, idempotency_key=idempotency_key)
 
     def writes(self, limit: int | None = None) -> list[dict[str, Any]]:
         """What was written through the server, newest first: by which key, when, how many rows.

@@ -95,7 +95,7 @@ class Writes:
 
     def latest(self, table: str, limit: int | None) -> list[dict[str, Any]]:
         """What writes of a table did, newest first, as the server tells it."""
-        writes: list[dict[str, Any]] = self._transport.call("pixeltable.table_writes", table=table, limit=limit)
+        writes: list[dict[str, Any]] = self._transport.call("table.writes", table_path=table, limit=limit)
         return writes
 
     def _sent(self, push: Push, batches: Batches, bar: WriteProgress) -> Written:
@@ -103,6 +103,7 @@ class Writes:
             push.send(batch, bar.draw)
             bar.sent(batch.num_rows, batch.nbytes)
         answer, rejected = read_answer(push.end(bar.draw), bar.written)
+        self._transport.warn()
         return Written.from_answer(answer, rejected)
 
     def _asked_for(self, operation: str, arguments: dict[str, Any], schema: pa.Schema, *, ended: bool) -> Written:
@@ -114,7 +115,7 @@ class Writes:
         lost = "The connection to the server was lost."
         if not ended:
             raise error("unavailable", lost, hint="Nothing was written; send the rows again.")
-        if operation == "create_table":
+        if operation == "pixeltable.create_table":
             raise error("unavailable", lost, hint="If the table is there now, it has all of its rows.")
         try:
             with self._transport.push({operation: arguments, "ends": True}, schema) as push:
@@ -123,6 +124,6 @@ class Writes:
             if fault.code != "idempotency_key_reused":
                 hint = f"Whether it was written is told by the same call with no rows and idempotency_key={arguments['idempotency_key']!r}."
                 raise error("unavailable", lost, hint=hint) from None
-            done = self.latest(arguments["table"], 1)[0]
-            return Written.from_answer(done | {"table": arguments["table"], "repeated": True})
+            done = self.latest(arguments["table_path"], 1)[0]
+            return Written.from_answer(done | {"table": arguments["table_path"], "repeated": True})
         raise error("unavailable", lost, hint="Nothing was written; send the rows again.")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -10,13 +10,12 @@ import pyarrow as pa
 from sqlglot import exp
 
 from pxt_flight.engine import dialect, sql, validation
+from pxt_flight.engine.casting.json_cells import JsonCell
 from pxt_flight.engine.engine import Engine
 from pxt_flight.engine.scan import Pin, Request
-from pxt_flight.engine.target import ROW_ID, Target, TargetColumn
+from pxt_flight.engine.target import ROW_ID, Target, TargetColumn, written_by_deletion
 from pxt_flight.engine.upload import Reception, Upload
-from pxt_flight.errors import PxtFlightError, error
-
-_HINT = "It is one expression of SQL: score > 8 AND name LIKE 'A%'."
+from pxt_flight.errors import error
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,7 @@ def affected(
     values: Mapping[str, Any] | None = None,
     expressions: Mapping[str, str] | None = None,
     parameters: Sequence[Any] = (),
+    include_deleted: bool = False,
 ) -> Affected:
     """What an update or a delete by a condition means.
 
@@ -50,6 +50,7 @@ def affected(
         values: the columns that get one value.
         expressions: the columns that get what an expression in SQL gives.
         parameters: the values of `$1`, `$2`, ... in condition and expressions.
+        include_deleted: whether rows that are deleted softly are rows, too.
 
     Raises:
         InvalidRequestError: a text is not one expression, a value is of the wrong type, or a column is not to be changed.
@@ -58,15 +59,23 @@ def affected(
     """
     keys = row_names(table)
     check_columns(table, [*(values or {}), *(expressions or {})])
-    constants = _constants(table, values) if values else None
+    given = constants(table, values) if values else None
     selected: list[exp.Expr] = [exp.column(exp.to_identifier(key, quoted=True)) for key in keys]
     for name, text in (expressions or {}).items():
-        selected.append(exp.alias_(exp.Paren(this=expression(text, name)), name.lower(), quoted=True))
+        selected.append(exp.alias_(exp.Paren(this=sql.expression(text, name)), name.lower(), quoted=True))
     tree = exp.Select(expressions=selected)
     tree.set("from_", exp.From(this=exp.Table(this=exp.to_identifier(table.path, quoted=True))))
     if where is not None:
-        tree.set("where", exp.Where(this=exp.Paren(this=expression(where, "where"))))
-    return Affected(Request(dialect.generate(tree), tuple(parameters)), keys, constants)
+        tree.set("where", exp.Where(this=exp.Paren(this=sql.expression(where, "where"))))
+    return Affected(Request(dialect.generate(tree), tuple(parameters), include_deleted=include_deleted), keys, given)
+
+
+def deleted_softly(table: Target, wanted: Affected) -> Affected:
+    """Of the rows that a condition means, those that are deleted softly; `wanted` includes these."""
+    assert table.deletion is not None
+    is_deleted = exp.Not(this=exp.Is(this=exp.column(exp.to_identifier(table.deletion.name, quoted=True)), expression=exp.Null()))
+    tree = sql.parse(wanted.request.sql).tree.copy().where(is_deleted)
+    return replace(wanted, request=replace(wanted.request, sql=dialect.generate(tree)))
 
 
 def row_names(table: Target) -> tuple[str, ...]:
@@ -93,6 +102,8 @@ def check_columns(table: Target, names: Sequence[str]) -> None:
         column, where = table.column(name), {"table": table.path, "column": name}
         if column is None:
             raise error("COLUMN_NOT_FOUND", f"There is no column {name}.", where=where)
+        if column.is_deletion:
+            raise written_by_deletion(column, table.path)
         if column.is_computed:
             raise error("UNSUPPORTED_OPERATION", f"Column {name} is computed.", hint="Change what it is computed from.", where=where)
         if column.name in table.primary_key:
@@ -133,34 +144,16 @@ def read(engine: Engine, table: Target, wanted: Affected, receive: Callable[[pa.
         raise
 
 
-def expression(text: str, argument: str) -> exp.Expr:
-    """The tree of one expression.
+def constants(table: Target, values: Mapping[str, Any]) -> pa.RecordBatch:
+    """Values that are the same for all rows, checked, as one row.
 
     Args:
-        text: the SQL; placeholders are `$1`, for several texts share the values.
-        argument: whose text it is, for the error.
+        table: whose columns they are for.
+        values: in the forms of `casting.json_cells`, or as bytes, times and UUIDs of Python.
 
     Raises:
-        InvalidRequestError: it is not SQL, or anything but one expression.
+        InvalidRequestError: one does not fit.
     """
-    try:
-        tree = sql.parse(f"SELECT\n{text}\n").tree  # the line ends a comment
-    except PxtFlightError as fault:
-        if fault.where.get("line", 0) > 1:
-            fault.where["line"] -= 1
-        fault.where["argument"] = argument
-        raise
-    parts = {part for part, value in tree.args.items() if value}
-    found = tree.expressions[0] if isinstance(tree, exp.Select) and parts == {"expressions"} and len(tree.expressions) == 1 else None
-    if found is None or isinstance(found, exp.Alias) or found.is_star:
-        raise error("sql_syntax", f"{argument} is not one expression.", hint=_HINT, where={"argument": argument})
-    if len(list(tree.find_all(exp.Parameter))) > sum(token.text == "$" for token in dialect.tokenize(text)):
-        raise error("sql_unsupported", "Placeholders are $1, $2, ... here.", where={"argument": argument})
-    copied: exp.Expr = found.copy()
-    return copied
-
-
-def _constants(table: Target, values: Mapping[str, Any]) -> pa.RecordBatch:
     arrays = {}
     for name, value in values.items():
         column = table.column(name)
@@ -176,8 +169,8 @@ def _constants(table: Target, values: Mapping[str, Any]) -> pa.RecordBatch:
 def _sent(column: TargetColumn, value: Any) -> pa.Array:
     """A value as a client would send it, in one row: texts of times and UUIDs are for the checker to read."""
     try:
-        if column.kind.name == "Json":
-            return pa.array([None if value is None else json.dumps(value)], pa.utf8())
+        if value is None or isinstance(value, str | int | float | list | dict):
+            return pa.ExtensionArray.from_storage(JsonCell(pa.null()), pa.array([json.dumps(value)], pa.utf8()))
         return pa.array([str(value) if isinstance(value, UUID) else value])
     except (ValueError, TypeError, OverflowError, pa.ArrowException):
         raise error("TYPE_MISMATCH", f"Column {column.name} takes no such value.", where={"column": column.name}) from None

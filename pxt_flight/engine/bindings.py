@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from pxt_flight.engine.catalog import get_table
 from pxt_flight.engine.scan import Pin
 from pxt_flight.engine.seam.plan import CellSource, Moment, Relation
 from pxt_flight.engine.sources import Source, TableInfo, find_sources, place_relations, relation_name, shorten_qualifiers
@@ -61,8 +62,7 @@ def hold(
         seam: `seam.plan`, or None where this Pixeltable is not the one we know: then only the pins are known.
     """
     if seam is None:
-        own = {path: [(metadata["id"].hex, metadata["version"], metadata["version_created"])] for path, metadata in described.items()}
-        return Held(tuple(_pin(path, described[path], versions, own[path]) for path in tables))
+        return Held(tuple(_pin(path, described[path], versions, _read_by(described[path])) for path in tables))
     moments = dict(zip(tables, seam.moments(tables.values()), strict=True))
     pins = tuple(_pin(path, described[path], versions, moments[path]) for path in tables)
     read: frozenset[Moment] = frozenset().union(*moments.values())
@@ -75,6 +75,12 @@ def hold(
 def stamp(reads: Iterable[tuple[object, ...]]) -> str:
     """What a pin says of the versions that a table reads."""
     return hashlib.blake2b(repr(sorted(reads)).encode(), digest_size=12).hexdigest()
+
+
+def _read_by(metadata: Mapping[str, Any]) -> list[tuple[object, ...]]:
+    """The versions that a table reads, by Pixeltable's public names: that of a view does not tell that of its base."""
+    read: list[tuple[object, ...]] = [(metadata["id"].hex, metadata["version"], metadata["version_created"])]
+    return read if metadata["base"] is None else read + _read_by(get_table(metadata["base"]).get_metadata())
 
 
 def _pin(path: str, metadata: Mapping[str, Any], versions: Mapping[str, int], reads: Iterable[tuple[object, ...]]) -> Pin:

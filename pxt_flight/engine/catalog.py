@@ -12,9 +12,10 @@ from uuid import UUID
 
 import pixeltable as pxt
 import psycopg
-from pixeltable.exceptions import Error, NotFoundError, RequestError
+from pixeltable.exceptions import Error, ErrorCode, NotFoundError, RequestError
 
 from pxt_flight.engine.seam import directory, probe
+from pxt_flight.engine.soft_delete import deletion_columns
 from pxt_flight.errors import PxtFlightError, error
 
 T = TypeVar("T")
@@ -43,7 +44,12 @@ def list_tables(directory: str = "", *, recursive: bool = True) -> list[str]:
 
 def shown(paths: Iterable[str]) -> list[str]:
     """Paths of tables or directories without what is being filled, sorted."""
-    return sorted(path for path in paths if path.partition("/")[0] != STAGING)
+    return sorted(path for path in paths if not is_hidden(path))
+
+
+def is_hidden(path: str) -> bool:
+    """Whether a path is in the directory that nobody is shown, or is that."""
+    return path.partition(":")[0].partition("/")[0] == STAGING
 
 
 def get_table(path: str) -> pxt.Table:
@@ -70,9 +76,43 @@ def get_table(path: str) -> pxt.Table:
     )
 
 
+def current(path: str, use: Callable[[pxt.Table], T]) -> T:
+    """Use a table as it is now: what this thread knows of one may be outdated, where another has reverted or moved it.
+
+    Args:
+        path: of the table.
+        use: only looks at it; may run twice.
+
+    Raises:
+        NotFoundError: `TABLE_NOT_FOUND`.
+    """
+    # Imported here only: where Pixeltable's private parts are missing, the import itself would fail.
+    if probe.missing_parts():
+        return use(get_table(path))
+    from pxt_flight.engine.seam import names, plan
+
+    def used() -> T:
+        table = get_table(path)
+        plan.moments([table])
+        names.check_names(table)
+        return use(table)
+
+    return plan.in_transaction(used)
+
+
 def exists(path: str) -> bool:
-    """Whether there is a table, view or snapshot of a path."""
-    return pxt.get_table(path, if_not_exists="ignore") is not None
+    """Whether there is a table, view, snapshot or directory of a path.
+
+    Raises:
+        InvalidRequestError: `INVALID_PATH`, nothing can be called so.
+    """
+    try:
+        return pxt.get_table(path, if_not_exists="ignore") is not None
+    except RequestError as fault:
+        if fault.error_code is ErrorCode.INVALID_PATH:
+            hint = "Each name has ASCII letters, digits, _ and -, and begins with a letter."
+            raise error("INVALID_PATH", f"No table or directory may be called {path!r}.", hint=hint) from None
+        return True  # a directory, which `get_table` refuses
 
 
 def table_id(path: str) -> UUID:
@@ -83,6 +123,15 @@ def table_id(path: str) -> UUID:
     """
     found: UUID = get_table(path).get_metadata()["id"]
     return found
+
+
+def primary_key(path: str) -> tuple[str, ...]:
+    """The names of the key columns of a table; none where it has no key.
+
+    Raises:
+        NotFoundError: `TABLE_NOT_FOUND`.
+    """
+    return tuple(get_table(path).get_metadata()["primary_key"] or ())
 
 
 @dataclass(frozen=True)
@@ -153,7 +202,8 @@ class TableDescription:
     Attributes:
         path: its path with slashes.
         kind: `table`, `view` or `snapshot`.
-        columns: the name and Pixeltable's declaration of each column, in order: `("score", "Float | None")`.
+        columns: the name and Pixeltable's declaration of each column, in order: `("score", "Float | None")`; not the one that says when a
+            row was deleted softly.
         primary_key: the names of its key columns, in order.
         stamp: differs where the table's schema does; `columns` and `primary_key` are the same while it is.
     """
@@ -264,6 +314,7 @@ def _describe(path: str, stamp: object, check: Callable[[list[Any]], object]) ->
         metadata = table.get_metadata()
     except Error:  # dropped meanwhile
         return None
-    columns = tuple((name, column["type_"]) for name, column in metadata["columns"].items())
+    concealed = deletion_columns(metadata["columns"])
+    columns = tuple((name, column["type_"]) for name, column in metadata["columns"].items() if name not in concealed)
     # Without a stamp nothing would tell that it has changed: one of its own, equal to no other.
     return TableDescription(path, metadata["kind"], columns, tuple(metadata["primary_key"] or ()), object() if stamp is None else stamp)

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pixeltable as pxt
-from pixeltable.exceptions import AlreadyExistsError, NotFoundError
+from pixeltable.exceptions import AlreadyExistsError, NotFoundError, RequestError
 
 from pxt_flight.engine.catalog import STAGING
 from pxt_flight.errors import PxtFlightError, error
@@ -18,20 +18,21 @@ from pxt_flight.trace import describe
 log = logging.getLogger(__name__)
 
 
-def stage(claim: UUID, schema: Mapping[str, Any], primary_key: Sequence[str]) -> str:
+def stage(claim: UUID, schema: Mapping[str, Any], primary_key: Sequence[str], comment: str = "") -> str:
     """Make an empty table that nobody is shown.
 
     Args:
         claim: tells it from those of others.
         schema: names and types of Pixeltable's.
         primary_key: the names of its key columns.
+        comment: what the table is for.
 
     Returns:
         Its path.
     """
     pxt.create_dir(STAGING, if_exists="ignore")
     path = _staged(claim)
-    pxt.create_table(path, dict(schema), primary_key=list(primary_key) or None)
+    pxt.create_table(path, dict(schema), primary_key=list(primary_key) or None, comment=comment)
     return path
 
 
@@ -48,7 +49,7 @@ def put_in_place(staged: str, path: str, *, is_replacing: bool) -> None:
         NotFoundError: `DIRECTORY_NOT_FOUND`.
         InvalidRequestError: `UNSUPPORTED_OPERATION`, the table that is there has views, which would go with it.
     """
-    if is_replacing and (old := pxt.get_table(path, if_not_exists="ignore")) is not None:
+    if is_replacing and (old := _replaceable(path)) is not None:
         if old.get_metadata()["kind"] != "table" or old.list_views():
             raise error(
                 "UNSUPPORTED_OPERATION",
@@ -63,7 +64,7 @@ def put_in_place(staged: str, path: str, *, is_replacing: bool) -> None:
         raise exists(path) from None
     except NotFoundError:
         directory = path.rpartition("/")[0]
-        hint = "Make it with pxt.create_dir."
+        hint = "Make it with create_dir."
         raise error("DIRECTORY_NOT_FOUND", f"There is no directory {directory}.", hint=hint, where={"directory": directory}) from None
 
 
@@ -90,6 +91,13 @@ def claims() -> set[UUID]:
 def exists(path: str) -> PxtFlightError:
     """The error of a path at which there is something."""
     return error("PATH_ALREADY_EXISTS", f"{path} exists already.", hint="Append to it, or replace it.", where={"table": path})
+
+
+def _replaceable(path: str) -> pxt.Table | None:
+    try:
+        return pxt.get_table(path, if_not_exists="ignore")
+    except RequestError:  # a directory
+        raise exists(path) from None
 
 
 def _staged(claim: UUID) -> str:

@@ -1,4 +1,4 @@
-"""INSERT, UPDATE and DELETE as text -> what they ask for. The text is never run: all that is made of it comes out of its tree."""
+"""INSERT, UPDATE, DELETE and DROP TABLE as text -> what they ask for. The text is never run: what is made of it comes out of its tree."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from pxt_flight.engine.valueslist import NOT_PLAIN, parameter_number, plain_valu
 from pxt_flight.errors import error
 
 _KEPT_LENGTH = 1 << 14  # the tree of a longer text takes megabytes
-_HINT = "Served are INSERT INTO t (...) VALUES or SELECT, UPDATE t SET ... WHERE, DELETE FROM t WHERE."
+_HINT = "Served are INSERT INTO t (...) VALUES or SELECT, UPDATE t SET ... WHERE, DELETE FROM t WHERE, DROP TABLE [IF EXISTS] t."
 _CLAUSES = {
     "with_": "WITH before a write",
     "conflict": "ON CONFLICT",
@@ -136,11 +136,28 @@ class Delete:
         return None if keys is None else _each_once(keys)
 
 
-Dml = Insert | Update | Delete
+@dataclass(frozen=True)
+class Drop:
+    """A table that shall go.
+
+    Attributes:
+        table: its path, with slashes.
+        if_exists: whether it is no error that there is none.
+        cascade: whether what stands on it goes with it.
+        parameters: how many values the statement takes.
+    """
+
+    table: str
+    if_exists: bool
+    cascade: bool
+    parameters: int = 0
+
+
+Dml = Insert | Update | Delete | Drop
 
 
 def parse_dml(text: str) -> Dml | None:
-    """Read an INSERT, UPDATE or DELETE.
+    """Read an INSERT, UPDATE, DELETE or DROP TABLE.
 
     Args:
         text: the SQL; placeholders are `$1` or `?`.
@@ -168,8 +185,7 @@ def _parse(text: str) -> Dml | None:
     with sql.positions(text):
         tree = sql.one_tree(text)
         if isinstance(tree, exp.Drop):  # which pandas' to_sql sends to replace a table
-            hint = "To replace a table, ingest the new one in the mode replace: nobody sees it missing then. Nothing was changed."
-            raise error("sql_not_allowed", "DROP is not served.", hint=hint)
+            return _dropped(tree)
         if not isinstance(tree, exp.Insert | exp.Update | exp.Delete):
             return None
         table = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
@@ -190,6 +206,16 @@ def _parse(text: str) -> Dml | None:
         reads = {path for part in (where, *assignments.values()) if part is not None for path in sql.stored_tables(part, frozenset())}
         named = tuple(sorted(reads))
         return Delete(path, where, count, named) if isinstance(tree, exp.Delete) else Update(path, assignments, where, count, named)
+
+
+def _dropped(tree: exp.Drop) -> Drop:
+    kind, tables = tree.args.get("kind"), tree.args.get("tables") or []
+    if kind != "TABLE" or len(tables) != 1:
+        raise error("sql_not_allowed", "Of DROP, one TABLE is served, and nothing else.", hint=_HINT)
+    _allow(tree, ("exists", "kind", "tables", "cascade", "restrict"))
+    sql.join_long_names(tree)
+    _allow(tables[0], ("this", "db", "catalog"))
+    return Drop(sql.stored_path(tables[0]), bool(tree.args.get("exists")), bool(tree.args.get("cascade")))
 
 
 _kept = lru_cache(maxsize=256)(_parse)

@@ -193,7 +193,15 @@ class Engine:
         """
         return self._bounds.stream(lambda run: self._open(request, pins, tier, run, url_of), on_open)
 
-    def cell(self, column: MediaColumn, row_id: tuple[int, ...], version: int, may_read: Callable[[str], bool] = lambda _: True) -> Cell:
+    def cell(
+        self,
+        column: MediaColumn,
+        row_id: tuple[int, ...],
+        version: int,
+        may_read: Callable[[str], bool] = lambda _: True,
+        *,
+        include_deleted: bool = False,
+    ) -> Cell:
         """A media cell by its row, for whoever may read its column.
 
         Args:
@@ -201,13 +209,15 @@ class Engine:
             row_id: the numbers of the row id.
             version: that in which the row was written.
             may_read: asked with the path of the table before the cell is read, or computed.
+            include_deleted: whether the cell of a row that is deleted softly is one.
 
         Raises:
-            NotFoundError: `media_not_found`, the table has no such row as of the grant's version, the cell is NULL, or may not be read.
+            NotFoundError: `media_not_found`, the table has no such row as of the grant's version, it is deleted softly by now, the cell is
+                NULL, or may not be read.
         """
         if self._lookups is None:
             raise error("media_not_found", "This server hands out no URLs of media.", hint="Ask for media=bytes.")
-        return self._lookups.cell(column, row_id, version, may_read)
+        return self._lookups.cell(column, row_id, version, may_read, include_deleted=include_deleted)
 
     def explain(self, request: Request) -> Explanation:
         """How a request is read, and why so.
@@ -238,6 +248,11 @@ class Engine:
             raise
         except Exception as fault:
             raise of_pixeltable(fault) from fault
+
+    @property
+    def limits(self) -> Limits:
+        """Of each query."""
+        return self._limits
 
     def close(self) -> None:
         """Stop the threads and close the connections; streams that still run are cut off."""

@@ -1,17 +1,23 @@
-"""Errors of Postgres and of Pixeltable as ours. Postgres' texts name columns and types as the statement does; what names anything else is
-not passed on."""
+"""Errors of Postgres, of Pixeltable and of what else the engine uses as ours. Postgres' texts name columns and types as the statement does;
+what names anything else is not passed on."""
 
+import errno
 import re
+from http import HTTPStatus
 
+import psycopg
+from adbc_driver_manager import Error as AdbcError
+from PIL import UnidentifiedImageError
+from PIL.Image import DecompressionBombError
 from pixeltable import exceptions as pxt_errors
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
+from sqlglot.errors import SqlglotError
 
-from pxt_flight.errors import CODES, PxtFlightError, error
+from pxt_flight.errors import REFERENCE, PermissionDeniedError, ProviderError, PxtFlightError, error
 
 _TIMEOUT_HINT = "Ask for fewer rows, or raise PXT_FLIGHT_QUERY_TIMEOUT."
 # A path, or a name of the store.
 _OURS = re.compile(r"/\w|\\\w|://|\b(tbl|view)_[0-9a-f]{8}|\bcol_\d|pxt_flight")
-_PATH_LIKE = re.compile(r"/\w|\\\w|://")
 _REPORTED = re.compile(r".*?ERROR:\s+(?P<text>[^\n]*)", re.DOTALL)
 _NAMED = re.compile(r'column (?:reference )?(?:"(?P<quoted>[^"]+)"|(?P<bare>\S+))')
 # SQLSTATE -> our code (PostgreSQL, appendix A).
@@ -43,6 +49,9 @@ _CODES = {
     "54011": "sql_unsupported",
     "54023": "sql_unsupported",
     "21000": "INVALID_ARGUMENT",  # a subquery of more than one row
+    "23505": "CONSTRAINT_VIOLATION",
+    "40001": "SERIALIZATION_FAILURE",
+    "40P01": "SERIALIZATION_FAILURE",  # a deadlock
 }
 # In the middle of a stream ADBC gives the text alone.
 _BY_TEXT = {"invalid input syntax": "TYPE_MISMATCH", "temporary file size exceeds": "result_too_large"}
@@ -71,7 +80,7 @@ def translated(sqlstate: str, text: str) -> PxtFlightError:
         if "does not exist" not in text and "connection" not in text:
             code = next((code for part, code in _BY_TEXT.items() if part in text), "INVALID_ARGUMENT")
     if code is not None:
-        said = "The query is not valid." if _OURS.search(text) else f"{text[:1].upper()}{text[1:]}."
+        said = REFERENCE[code].meaning if not text or _OURS.search(text) else f"{text[:1].upper()}{text[1:]}."
         return error(code, said, where=_place(text))
     if "does not exist" in text:
         return error("ticket_stale", "The table was changed or dropped while the query began.", hint="Run the query again.")
@@ -81,21 +90,46 @@ def translated(sqlstate: str, text: str) -> PxtFlightError:
 
 
 def of_pixeltable(fault: BaseException) -> BaseException:
-    """Pixeltable's error as ours: its stable code, and its first line where that names no path."""
+    """What Pixeltable, or a library beneath it or us, raises as ours.
+
+    Pixeltable's keep their stable code, and their first line where that names nothing of the server. Of all others the text is not
+    passed on: SQLAlchemy's quotes statements, Pillow's paths, a provider's the server's own key for it.
+    """
     if isinstance(fault, PxtFlightError):
         return fault
-    if isinstance(fault, DBAPIError):
-        sqlstate = getattr(fault.orig, "sqlstate", None) or ""
-        # Its own text quotes statements. Without a state it is libpq that speaks: the connection is lost, or there is none.
-        return translated(sqlstate, "connection" if isinstance(fault, OperationalError) and not sqlstate else "")
-    if not isinstance(fault, pxt_errors.Error):
-        return error("INTERNAL_ERROR", "The server could not answer.")
-    if fault.is_retryable:
-        return error("unavailable", "The table is being written.", hint="Try again.")
-    name = fault.error_code.name
-    line = str(fault).split("\n", 1)[0]
-    said = f"Pixeltable: {line}" if not _PATH_LIKE.search(line) else "Pixeltable could not answer the query."
-    return error(name if name in CODES else "UNSUPPORTED_OPERATION", said)
+    if isinstance(fault, pxt_errors.Error):
+        return _named(fault)
+    if isinstance(fault, DBAPIError | psycopg.Error | AdbcError):
+        return _of_database(getattr(fault, "orig", None) or fault)
+    if isinstance(fault, SqlglotError):
+        return error("sql_syntax", "The statement is not valid SQL.")
+    if isinstance(fault, UnidentifiedImageError | DecompressionBombError):
+        return error("media_unreadable", "An image cannot be read.")
+    if isinstance(fault, UnicodeEncodeError):
+        return error("INVALID_ARGUMENT", "A text holds half of a surrogate pair, which is no character.")
+    if isinstance(fault, OSError) and fault.errno in (errno.ENOSPC, errno.EDQUOT):
+        return error("disk_full", "The server has no space left for this.")
+    return error("INTERNAL_ERROR", "The server could not answer.")
+
+
+def _named(fault: pxt_errors.Error) -> PxtFlightError:
+    name = "TABLE_NOT_FOUND" if fault.error_code.name == "PATH_NOT_FOUND" else fault.error_code.name
+    entry = REFERENCE.get(name)
+    if entry is None:  # of a release that is newer than this table
+        return error("unavailable" if fault.is_retryable else "UNSUPPORTED_OPERATION", "Pixeltable could not answer the query.")
+    line = fault.message.split("\n", 1)[0]
+    is_ours = issubclass(entry.kind, ProviderError | PermissionDeniedError) or entry.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return error(name, entry.meaning if is_ours or not line or _OURS.search(line) else f"Pixeltable: {line}")
+
+
+def _of_database(fault: BaseException) -> PxtFlightError:
+    sqlstate = getattr(fault, "sqlstate", None) or ""
+    if sqlstate or isinstance(fault, psycopg.OperationalError):
+        # Without a state it is libpq that speaks: the connection is lost, or there is none.
+        return translated(sqlstate, "" if sqlstate else "connection")
+    if isinstance(fault, psycopg.DataError):  # a value that cannot be sent
+        return error("INVALID_ARGUMENT", REFERENCE["INVALID_ARGUMENT"].meaning)
+    return error("INTERNAL_ERROR", "The store could not answer the query.")
 
 
 def _place(text: str) -> dict[str, str]:

@@ -22,6 +22,7 @@ import numpy as np
 import pixeltable as pxt
 import pyarrow as pa
 
+from pxt_flight.engine.casting.json_cells import JsonCell
 from pxt_flight.engine.casting.storage import is_bytes, is_row_major, is_text, plain_type
 from pxt_flight.engine.seam.store import check_column_name
 from pxt_flight.engine.target import TargetColumn
@@ -71,7 +72,8 @@ def infer(schema: pa.Schema, *, primary_key: Sequence[str] = ()) -> tuple[Target
         seen[name.lower()] = name
     for key in sorted(keys - seen.keys()):
         raise error("COLUMN_NOT_FOUND", f"The rows have no column {key} of the primary key.", where={"column": key})
-    kinds = {field.name.lower(): _kind(field, is_key=field.name.lower() in keys) for field in schema}
+    fields = [field.with_type(field.type.like) if isinstance(field.type, JsonCell) else field for field in schema]
+    kinds = {field.name.lower(): _kind(field, is_key=field.name.lower() in keys) for field in fields}
     return tuple(TargetColumn(name, kind, declaration(kind), is_computed=False) for name, kind in kinds.items())
 
 
@@ -83,10 +85,11 @@ def declaration(kind: ColumnType) -> str:
 
 def pixeltable_types(columns: Sequence[TargetColumn]) -> dict[str, Any]:
     """Columns as `pixeltable.create_table` takes them."""
-    return {column.name: _pixeltable_type(column.kind) for column in columns}
+    return {column.name: pixeltable_type(column.kind) for column in columns}
 
 
-def _pixeltable_type(kind: ColumnType) -> Any:
+def pixeltable_type(kind: ColumnType) -> Any:
+    """A type as Pixeltable takes it."""
     declared: Any = getattr(pxt, kind.name)
     if kind.element is not None:
         element = np.dtype(kind.element).type

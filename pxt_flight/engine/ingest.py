@@ -253,6 +253,8 @@ def _ours(fault: DBAPIError | Error | ExprEvalError, table: Target) -> PxtFlight
     where = {"table": table.path, "columns": list(table.primary_key)}
     if isinstance(orig, psycopg.errors.UniqueViolation):
         hint = "Nothing was written; leave these rows out, or upsert them."
+        if table.deletion is not None:
+            hint += " A row that is not shown is deleted softly: restore it, or delete it for good with include_deleted=true."
         return error(
             "CONSTRAINT_VIOLATION",
             f"A row has a key ({names}) that is in {table.path} already, or twice among the rows.",

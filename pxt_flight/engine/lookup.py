@@ -46,34 +46,45 @@ class Lookups:
         self._seam = seam
         self._store = store
         self._run = run
-        self._known = Kept[MediaColumn, tuple[float, Any]](_KEPT)
+        self._known = Kept[tuple[MediaColumn, bool], tuple[float, Any]](_KEPT)
 
-    def cell(self, column: MediaColumn, row_id: tuple[int, ...], version: int, may_read: Callable[[str], bool]) -> Cell:
+    def cell(
+        self,
+        column: MediaColumn,
+        row_id: tuple[int, ...],
+        version: int,
+        may_read: Callable[[str], bool],
+        *,
+        include_deleted: bool = False,
+    ) -> Cell:
         """The cell of a row; see `Engine.cell`."""
         if max((*row_id, version)) >= 1 << 63:
             raise _not_found()
-        lookup = self._known_or_planned(column)
+        lookup = self._known_or_planned(column, include_deleted)
         if lookup is None or not may_read(lookup.path):
+            raise _not_found()
+        if lookup.deleted is not None and self._store.value(lookup.deleted, [row_id[0]]) is not None:
             raise _not_found()
         found = self._read(lookup, row_id, version)
         if found is None and lookup.is_of_base:
             # The version of a view does not tell that of its base, which may have moved on alone: the row may be one of the live view.
             # A live plan is one as of the version that was live then, so it is made anew.
-            found = self._read(self._planned(column._replace(version=None)), row_id, version)
+            found = self._read(self._planned(column._replace(version=None), include_deleted), row_id, version)
         if found is None:
             raise _not_found()
         return found
 
-    def _known_or_planned(self, column: MediaColumn) -> Any:
-        until, lookup = self._known.get(column) or (0.0, None)
+    def _known_or_planned(self, column: MediaColumn, include_deleted: bool) -> Any:
+        key = (column, include_deleted)
+        until, lookup = self._known.get(key) or (0.0, None)
         if until > time.monotonic():
             return lookup
-        lookup = self._planned(column)
-        self._known.put(column, (time.monotonic() + _FRESH, lookup))
+        lookup = self._planned(column, include_deleted)
+        self._known.put(key, (time.monotonic() + _FRESH, lookup))
         return lookup
 
-    def _planned(self, column: MediaColumn) -> Any:
-        return self._run(lambda: self._plan.in_transaction(lambda: self._seam.compile_lookup(column)))
+    def _planned(self, column: MediaColumn, include_deleted: bool) -> Any:
+        return self._run(lambda: self._plan.in_transaction(lambda: self._seam.compile_lookup(column, include_deleted=include_deleted)))
 
     def _read(self, lookup: Any, row_id: tuple[int, ...], version: int) -> Cell | None:
         if lookup is None:

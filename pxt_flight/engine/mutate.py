@@ -3,8 +3,9 @@
 An update copies rows in Postgres where Pixeltable would compute nothing from the new values; else Pixeltable itself makes each row anew.
 """
 
+import datetime as dt
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -54,6 +55,7 @@ class Changes:
         pin: of which version of the table the rows were read; None where they were not.
         limit: how many rows may be affected; None for any number.
         if_missing: what becomes of rows that the table does not have: `error`, `ignore` or `insert`.
+        include_deleted: whether it has those that are deleted softly.
     """
 
     upload: Upload
@@ -62,6 +64,7 @@ class Changes:
     pin: Pin | None = None
     limit: int | None = None
     if_missing: str = "ignore"
+    include_deleted: bool = False
 
     @property
     def varying(self) -> list[str]:
@@ -116,14 +119,26 @@ def delete(table: Target, changes: Changes) -> Written:
 
 
 def apply(table: Target, changes: Changes, kind: WriteKind, tiers: ingest.WriteTiers | None = None) -> Written:
-    """See `update` and `delete`; `tiers` are those in which rows may be inserted."""
+    """See `update`, `delete`, `soft_delete` and `restore`; `tiers` are those in which rows may be inserted."""
+    if kind in ("soft_delete", "restore"):
+        return _mark(table, changes, kind)
     return delete(table, changes) if kind == "delete" else update(table, changes, kind, tiers)
+
+
+def _mark(table: Target, changes: Changes, kind: WriteKind) -> Written:
+    """Delete rows softly, or restore them: all that changes is the column that says when they were deleted."""
+    column = table.deletion
+    assert column is not None
+    moment = dt.datetime.now(dt.UTC) if kind == "soft_delete" else None
+    constants = pa.RecordBatch.from_arrays([pa.array([moment], column.staged)], [column.name])
+    written = update(table, replace(changes, constants=constants), kind)
+    return replace(written, updated=0, deleted=written.updated) if kind == "soft_delete" else written
 
 
 def told(table: Target, changes: Changes, kind: WriteKind) -> Written:
     """What a change of rows that were read would do."""
     version = (changes.pin.version if changes.pin else table.version) or 0
-    if kind == "delete":
+    if kind in ("delete", "soft_delete"):
         return Written(kind, table.path, version, deleted=changes.upload.rows)
     return Written(kind, table.path, version, updated=changes.upload.rows)
 
@@ -167,7 +182,8 @@ def _find(seam: ModuleType, opened: Any, table: Target, changes: Changes) -> int
     if seam.repeated(columns, changes.keys):
         said = "An expression gives several values for one row" if changes.pin else f"A row is named twice, by {', '.join(changes.keys)}"
         raise error("CONSTRAINT_VIOLATION", f"{said}.", hint="Nothing was written.", where=where)
-    found = int(seam.find(opened, columns, changes.keys))
+    deletion = None if changes.include_deleted or table.deletion is None else table.deletion.name
+    found = int(seam.find(opened, columns, changes.keys, deletion))
     missing = changes.upload.rows - found
     if missing and changes.if_missing == "error":
         raise error("ROW_NOT_FOUND", f"{missing} rows are not there.", hint="Pass if_missing='ignore' to leave them out.", where=where)

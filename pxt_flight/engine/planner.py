@@ -28,6 +28,7 @@ from pxt_flight.engine.runs import secret_of
 from pxt_flight.engine.scan import Pin
 from pxt_flight.engine.seam.plan import RUN, SIGNED_BY, CellSource, Relation, Wanted
 from pxt_flight.engine.seam.probe import NotSqlError
+from pxt_flight.engine.soft_delete import SHOWN_BY
 from pxt_flight.engine.sources import (
     Source,
     TableInfo,
@@ -109,9 +110,17 @@ class Planner:
         self._seam = seam
         self._store = store
         self._reader = reader
-        self._known = Kept[tuple[str, ...], Known](_TABLES_KNOWN)
+        self._known = Kept[tuple[bool, tuple[str, ...]], Known](_TABLES_KNOWN)
 
-    def plan(self, statement: Statement, parameters: Sequence[Any], mode: media.MediaMode, versions: Mapping[str, int]) -> SqlPlan:
+    def plan(
+        self,
+        statement: Statement,
+        parameters: Sequence[Any],
+        mode: media.MediaMode,
+        versions: Mapping[str, int],
+        *,
+        include_deleted: bool = False,
+    ) -> SqlPlan:
         """Plan a statement; runs on an engine thread.
 
         Args:
@@ -119,6 +128,7 @@ class Planner:
             parameters: values, of which the plan keeps the types only.
             mode: how media values are sent.
             versions: read these tables as of a version, by path; default the live ones.
+            include_deleted: whether rows that are deleted softly are read, too.
 
         Raises:
             NotSqlError: it takes Pixeltable itself to read a column.
@@ -127,17 +137,17 @@ class Planner:
         if (function := grammar.pixeltable_function(statement.tree)) is not None:
             raise NotSqlError(f"{function}() is computed by Pixeltable")
         with positions(statement.text):
-            bound = self._recalled(statement) if not versions else None
+            bound = self._recalled(statement, include_deleted) if not versions else None
             if bound is None:
-                bound = self._seam.in_transaction(lambda: self._bind(statement, versions))
+                bound = self._seam.in_transaction(lambda: self._bind(statement, versions, include_deleted))
                 for relation in bound.relations:
                     self._store.make_types(relation.blobs)
                     self._store.grant(relation.reads)
             return self._described(statement, bound, parameters, mode)
 
-    def _recalled(self, statement: Statement) -> Bound | None:
+    def _recalled(self, statement: Statement, include_deleted: bool) -> Bound | None:
         """Bind a statement to what is known of its tables, without Pixeltable: the text is new, its tables seldom are."""
-        known = self._known.get(statement.tables)
+        known = self._known.get((include_deleted, statement.tables))
         if known is None or self._store.fingerprint(known.held.ids) != known.held.fingerprint:
             return None
         try:
@@ -145,10 +155,10 @@ class Planner:
         except KeyError:
             return None
 
-    def _bind(self, statement: Statement, versions: Mapping[str, int]) -> Bound:
+    def _bind(self, statement: Statement, versions: Mapping[str, int], include_deleted: bool) -> Bound:
         tables = {path: get_table(f"{path}:{versions[path]}" if path in versions else path) for path in statement.tables}
         described = {path: table.get_metadata() for path, table in tables.items()}
-        infos = {path: table_info(path, metadata) for path, metadata in described.items()}
+        infos = {path: table_info(path, metadata, include_deleted=include_deleted) for path, metadata in described.items()}
         known = Known(infos, hold(tables, described, versions, self._seam))
         bound = assembled(
             statement,
@@ -156,17 +166,18 @@ class Planner:
             lambda source, cells: known.learn(source, cells, lambda: self._relation(tables[source.info.path], source, cells)),
         )
         if not versions:
-            earlier = self._known.get(statement.tables)
+            key = (include_deleted, statement.tables)
+            earlier = self._known.get(key)
             if earlier is not None and earlier.held == known.held:
                 known.relations |= dict(earlier.relations)  # a copy: others learn meanwhile
-            self._known.put(statement.tables, known)
+            self._known.put(key, known)
         return bound
 
     def _relation(self, table: Any, source: Source, cells: dict[CellSource, int]) -> Relation:
         wanted = [Wanted(name, name) for name in source.visible]
         wanted += [Wanted(name, *split_hidden(name)) for name in source.hidden]  # type: ignore[misc]  # `find_sources` found them by it
         kinds = {name: column for name, column in source.info.columns.items() if name not in source.info.unstored}
-        relation: Relation = self._seam.compile_relation(table, wanted, kinds, cells)
+        relation: Relation = self._seam.compile_relation(table, wanted, kinds, cells, hides=source.info.hides)
         return relation
 
     def _described(self, statement: Statement, bound: Bound, parameters: Sequence[Any], mode: media.MediaMode) -> SqlPlan:
@@ -329,6 +340,8 @@ def _placed(fault: PxtFlightError, statement: Statement, bound: Bound) -> Except
     for source in bound.sources:
         if fault.code == "COLUMN_NOT_FOUND" and name in source.missing:
             return NotSqlError(source.missing[name])
+        if fault.code == "COLUMN_NOT_FOUND" and name in source.info.concealed:
+            return _shown_by(fault, statement, name)
     return _suggesting(fault, statement, name, [known for source in bound.sources for known in source.info.columns])
 
 
@@ -339,6 +352,13 @@ def _at_literal(fault: PxtFlightError, statement: Statement) -> PxtFlightError:
         if quoted and found.is_string and found.this == quoted[1] and "start" in found.meta:
             fault.where["offset"] = found.meta["start"]
             break
+    return fault
+
+
+def _shown_by(fault: PxtFlightError, statement: Statement, name: str) -> PxtFlightError:
+    """The error of the column that says when a row was deleted softly."""
+    fault = _suggesting(fault, statement, name, ())
+    fault.hint = SHOWN_BY
     return fault
 
 

@@ -122,7 +122,9 @@ class Plans:
 
         def planned() -> SqlPlan | None:
             with suppress(probe.NotSqlError):
-                return planner.plan(partitions.bounds(resolved(request)), (), plan.mode, _versions(plan.pins))
+                return planner.plan(
+                    partitions.bounds(resolved(request)), (), plan.mode, _versions(plan.pins), include_deleted=request.include_deleted
+                )
             return None
 
         return self._run(planned)
@@ -139,7 +141,7 @@ class Plans:
         why = self._why or "the caller asked for it"
         if self._planner is not None and tier not in OF_PIXELTABLE:
             try:
-                plan = self._planner.plan(statement, request.values, mode, versions)
+                plan = self._planner.plan(statement, request.values, mode, versions, include_deleted=request.include_deleted)
             except probe.NotSqlError as found:
                 why = str(found)
             else:
@@ -171,7 +173,8 @@ def stale(message: str) -> PxtFlightError:
 
 def _key(request: Request) -> tuple[object, ...]:
     # A plan depends on the types of the values, not on the values.
-    return (request.sql, tuple(map(kind_of, request.values)), request.media, request.directory, request.row_ids is None)
+    kinds = tuple(map(kind_of, request.values))
+    return (request.sql, kinds, request.media, request.directory, request.row_ids is None, request.include_deleted)
 
 
 def _versions(pins: Sequence[Pin]) -> dict[str, int]:

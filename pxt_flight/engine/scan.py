@@ -38,6 +38,7 @@ class Request:
         directory: path of the directory in which a table's name of one part is looked up first.
         row_ids: only the rows whose first row id is between these two, both included, of a scan that `partitions.is_scan` knows; default
             all rows.
+        include_deleted: whether rows that were deleted softly are rows, too.
     """
 
     sql: str
@@ -45,6 +46,7 @@ class Request:
     media: str = "url"
     directory: str = ""
     row_ids: tuple[int, int] | None = None
+    include_deleted: bool = False
 
     @property
     def values(self) -> tuple[Any, ...]:

@@ -74,7 +74,15 @@ class Selection:
     needs_index: bool
 
 
-def select(statement: Statement, table: pxt.Table, columns: Mapping[str, Any], parameters: Sequence[Any], *, media: MediaOf) -> Selection:
+def select(
+    statement: Statement,
+    table: pxt.Table,
+    columns: Mapping[str, Any],
+    parameters: Sequence[Any],
+    *,
+    media: MediaOf,
+    living: Any | None = None,
+) -> Selection:
     """Bind a parsed statement to its table.
 
     Args:
@@ -83,19 +91,27 @@ def select(statement: Statement, table: pxt.Table, columns: Mapping[str, Any], p
         columns: its columns as `get_metadata()` describes them.
         parameters: values for `$1`, `$2`, ...
         media: how its media columns are read.
+        living: the condition, of Pixeltable's, on all rows of the table that are read; None for none.
 
     Raises:
         PxtFlightError: unknown column, types that do not fit, SQL that is not served; each with its position.
     """
     with positions(statement.text):
-        return _Selector(statement, table, columns, parameters, media).select()
+        return _Selector(statement, table, columns, parameters, media, living).select()
 
 
 class _Selector:
     def __init__(
-        self, statement: Statement, table: pxt.Table, columns: Mapping[str, Any], parameters: Sequence[Any], media: MediaOf
+        self,
+        statement: Statement,
+        table: pxt.Table,
+        columns: Mapping[str, Any],
+        parameters: Sequence[Any],
+        media: MediaOf,
+        living: Any | None,
     ) -> None:
         self._media = media
+        self._living = living
         self._tree, node = _simple(statement.tree)
         self._table = table
         self._columns = {name: table[name] for name in columns}
@@ -122,10 +138,10 @@ class _Selector:
             raise error("INVALID_ARGUMENT", "More values came with the statement than it has parameters.")
 
         if isinstance(where, Constant):
-            query = self._table.select()
+            query = self._table.select() if self._living is None else self._table.where(self._living)
             limit = limit if where.value else 0
         else:
-            query = self._table.where(where)
+            query = self._table.where(where if self._living is None else where & self._living)
         if group_by:
             query = query.group_by(*group_by)
         for expression, ascending in order_by:

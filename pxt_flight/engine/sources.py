@@ -12,25 +12,38 @@ from sqlglot import exp
 
 from pxt_flight.engine.grammar import refuse
 from pxt_flight.engine.seam.probe import NotSqlError
+from pxt_flight.engine.soft_delete import deletion_columns
 from pxt_flight.engine.sql import alias_of, path_of
 from pxt_flight.engine.types import ARROW_TYPES, ColumnType, arrow_field, parse_type
 
 ROW_ID = "_rowid"
 FIRST_ROW_ID = "pxt$row_id"  # its first number, in statements that `partitions` makes
 GENERATED = "generated"  # in the meta of a name that we put into a statement
-_ROW_IDS = {ROW_ID: "rowid", FIRST_ROW_ID: "first_rowid"}
+ROW_VERSION = "_version"
+_ROW_IDS = {ROW_ID: "rowid", FIRST_ROW_ID: "first_rowid", ROW_VERSION: "version"}
 _PROPERTIES = ("errortype", "errormsg", "embedding")
 _OURS = "pxt$"  # how the names of relations begin; no name of the statement may
 
 
 @dataclass(frozen=True)
 class TableInfo:
-    """A stored table as `get_metadata()` describes it."""
+    """A stored table as `get_metadata()` describes it.
+
+    Attributes:
+        path: its path.
+        columns: their types, by name.
+        computed: those that Pixeltable computes.
+        unstored: those that it computes while they are read.
+        hides: whether rows that are deleted softly are left out, and with them the column that says so.
+        concealed: the names of that column, where it is left out.
+    """
 
     path: str
     columns: dict[str, ColumnType]
     computed: frozenset[str]
     unstored: frozenset[str]
+    hides: bool
+    concealed: frozenset[str]
 
 
 @dataclass
@@ -52,12 +65,20 @@ class Source:
     missing: dict[str, str] = field(default_factory=dict)
 
 
-def table_info(path: str, metadata: dict[str, Any]) -> TableInfo:
-    """Read what Pixeltable says of a table."""
-    columns = {name: parse_type(column["type_"]) for name, column in metadata["columns"].items()}
-    computed = frozenset(name for name, column in metadata["columns"].items() if column["is_computed"])
-    unstored = frozenset(name for name, column in metadata["columns"].items() if not column["is_stored"])
-    return TableInfo(path, columns, computed, unstored)
+def table_info(path: str, metadata: dict[str, Any], *, include_deleted: bool) -> TableInfo:
+    """Read what Pixeltable says of a table.
+
+    Args:
+        path: its path.
+        metadata: what `get_metadata()` says.
+        include_deleted: whether rows that are deleted softly are read, too.
+    """
+    concealed = frozenset() if include_deleted else deletion_columns(metadata["columns"])
+    described = {name: column for name, column in metadata["columns"].items() if name not in concealed}
+    columns = {name: parse_type(column["type_"]) for name, column in described.items()}
+    computed = frozenset(name for name, column in described.items() if column["is_computed"])
+    unstored = frozenset(name for name, column in described.items() if not column["is_stored"])
+    return TableInfo(path, columns, computed, unstored, not include_deleted, concealed)
 
 
 def find_sources(tree: exp.Query, tables: dict[str, TableInfo]) -> list[Source]:
@@ -106,7 +127,7 @@ def relation_name(number: int) -> str:
 
 
 def split_hidden(name: str) -> tuple[str, str] | None:
-    """`img__errormsg` -> (`img`, `errormsg`), `_rowid` -> (``, `rowid`); None for any other name."""
+    """`img__errormsg` -> (`img`, `errormsg`), `_rowid` and `_version` -> (``, `rowid`) and (``, `version`); None for any other name."""
     if name in _ROW_IDS:
         return "", _ROW_IDS[name]
     column, separator, which = name.rpartition("__")

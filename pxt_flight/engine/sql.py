@@ -19,6 +19,7 @@ MAX_TEXT = 1 << 20  # characters of one statement
 MAX_TABLES = 64
 MAX_DEPTH = 64  # names of a path: Pixeltable's look-up takes seconds for thousands
 CATALOG = "pixeltable"  # Flight SQL's name for all tables; tools put it in front
+_EXPRESSION = "It is one expression of SQL: score > 8 AND name LIKE 'A%'."
 _PATH = "path"  # in the meta of a table node: that of a stored table, not of a CTE
 # It warns with the statement's text about commands, which are refused below.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -81,6 +82,33 @@ def parse(text: str) -> Statement:
         if len(tables) > MAX_TABLES:
             raise error("sql_unsupported", f"The statement reads more than {MAX_TABLES} tables.")
         return Statement(text, tree, parameter_count(tree), tables)
+
+
+def expression(text: str, argument: str) -> exp.Expr:
+    """The tree of one expression.
+
+    Args:
+        text: the SQL; placeholders are `$1`, for several texts share the values.
+        argument: whose text it is, for the error.
+
+    Raises:
+        InvalidRequestError: it is not SQL, or anything but one expression.
+    """
+    try:
+        tree = parse(f"SELECT\n{text}\n").tree  # the line ends a comment
+    except PxtFlightError as fault:
+        if fault.where.get("line", 0) > 1:
+            fault.where["line"] -= 1
+        fault.where["argument"] = argument
+        raise
+    parts = {part for part, value in tree.args.items() if value}
+    found = tree.expressions[0] if isinstance(tree, exp.Select) and parts == {"expressions"} and len(tree.expressions) == 1 else None
+    if found is None or isinstance(found, exp.Alias) or found.is_star:
+        raise error("sql_syntax", f"{argument} is not one expression.", hint=_EXPRESSION, where={"argument": argument})
+    if len(list(tree.find_all(exp.Parameter))) > sum(token.text == "$" for token in dialect.tokenize(text)):
+        raise error("sql_unsupported", "Placeholders are $1, $2, ... here.", where={"argument": argument})
+    copied: exp.Expr = found.copy()
+    return copied
 
 
 def path_of(node: exp.Table) -> str | None:

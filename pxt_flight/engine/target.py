@@ -7,8 +7,9 @@ from uuid import UUID
 import pyarrow as pa
 
 from pxt_flight.engine.catalog import get_table
+from pxt_flight.engine.soft_delete import deletion_columns
 from pxt_flight.engine.types import ARROW_TYPES, ELEMENTS, ColumnType, parse_type
-from pxt_flight.errors import error
+from pxt_flight.errors import PxtFlightError, error
 
 ROW_ID = "_rowid"
 """The name under which row ids travel beside the columns."""
@@ -22,18 +23,30 @@ class TargetColumn:
         name: its name.
         kind: its Pixeltable type.
         declaration: that type as Pixeltable prints it: `Image['RGB'] | None`.
-        is_computed: whether Pixeltable computes it, so that nobody may write it.
+        is_computed: whether nobody may write it: Pixeltable computes it, or it says when a row was deleted softly.
+        is_deletion: whether it is the latter.
     """
 
     name: str
     kind: ColumnType
     declaration: str
     is_computed: bool
+    is_deletion: bool = False
 
     @property
     def staged(self) -> pa.DataType:
         """See `staged_type`."""
         return staged_type(self.kind)
+
+
+def written_by_deletion(column: TargetColumn, table: str) -> PxtFlightError:
+    """The error of a value for the column that says when a row was deleted softly."""
+    return error(
+        "UNSUPPORTED_OPERATION",
+        f"Column {column.name} says when a row was deleted.",
+        hint="Delete rows with soft=true, which sets it, and restore them, which empties it.",
+        where={"table": table, "column": column.name},
+    )
 
 
 @dataclass(frozen=True)
@@ -55,6 +68,11 @@ class Target:
     columns: tuple[TargetColumn, ...]
     primary_key: tuple[str, ...]
     is_versioned: bool
+
+    @property
+    def deletion(self) -> TargetColumn | None:
+        """The column that says when a row was deleted softly; None where none is."""
+        return next((column for column in self.columns if column.is_deletion), None)
 
     def column(self, name: str) -> TargetColumn | None:
         """The column of a name, in whatever case; None where there is none."""
@@ -94,8 +112,11 @@ def describe(path: str) -> Target:
             hint=f"Write to {base or path.partition(':')[0]}." if base or ":" in path else None,
             where={"table": path},
         )
+    deletion = deletion_columns(metadata["columns"])
     columns = tuple(
-        TargetColumn(name, parse_type(column["type_"]), column["type_"], column["computed_with"] is not None)
+        TargetColumn(
+            name, parse_type(column["type_"]), column["type_"], column["computed_with"] is not None or name in deletion, name in deletion
+        )
         for name, column in metadata["columns"].items()
     )
     version = metadata["version"] if metadata["is_data_versioned"] else 0

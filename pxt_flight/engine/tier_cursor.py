@@ -5,8 +5,9 @@ What is planned here runs in the tier `exec` too, where the executor is known.
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from itertools import chain, islice
+from operator import and_
 from types import ModuleType
 from typing import Any
 
@@ -18,6 +19,7 @@ from pxt_flight.engine.catalog import get_table
 from pxt_flight.engine.cell_values import to_arrow
 from pxt_flight.engine.scan import Pin, Request, Tier, finished
 from pxt_flight.engine.selection import MediaOf, Output, Selection, select
+from pxt_flight.engine.soft_delete import SHOWN_BY, deletion_columns
 from pxt_flight.engine.sql import Statement
 from pxt_flight.engine.types import MediaColumn, arrow_field
 from pxt_flight.errors import error
@@ -85,17 +87,20 @@ def plan_cursor(
         table = get_table(f"{path}:{versions[path]}" if path in versions else path)
         metadata = table.get_metadata()
         shown = _LOCAL if executor is None else MediaOf(executor.unvalidated, True, executor.is_position)
-        selection = select(statement, table, metadata["columns"], request.parameters, media=shown)
+        concealed = frozenset() if request.include_deleted else deletion_columns(metadata["columns"])
+        columns = {name: column for name, column in metadata["columns"].items() if name not in concealed}
+        living = None if request.include_deleted else seam.living(table) if seam else _living(table, concealed)
+        selection = select(statement, table, columns, request.parameters, media=shown, living=living)
         for output in selection.outputs:
             _check_media(output, mode, is_cursor=executor is None)
-        columns = tuple(_media_column(output, table, seam) for output in selection.outputs)
+        media_columns = tuple(_media_column(output, table, seam) for output in selection.outputs)
         schema = pa.schema([arrow_field(o.name, o.type, media=mode.name, nullable=o.nullable) for o in selection.outputs])
         held = hold({path: table}, {path: metadata}, versions, seam)
         if seam is None:
-            return CursorPlan(selection, schema, mode, columns, held, "cursor", why, refresh=lambda: None, is_true=lambda: True)
+            return CursorPlan(selection, schema, mode, media_columns, held, "cursor", why, refresh=lambda: None, is_true=lambda: True)
         refresh = partial(seam.in_transaction, lambda: seam.moments([table]))
         is_true = partial(held.is_true, seam.fingerprint, seam.stored_moments, is_pinned=bool(versions))
-        return CursorPlan(selection, schema, mode, columns, held, "exec" if executor else "cursor", why, refresh, is_true)
+        return CursorPlan(selection, schema, mode, media_columns, held, "exec" if executor else "cursor", why, refresh, is_true)
 
     # One transaction: a version that fits the schema, and one round trip where each column would else open its own.
     bound: CursorPlan = seam.in_transaction(bind) if seam else bind()
@@ -125,6 +130,21 @@ class _LocalFiles:
 
     def urls(self, _cells: pa.Array) -> pa.Array:
         raise error("type_unsupported", "Pixeltable itself must answer this, without URLs.", hint="Ask for media=bytes or thumbnail:N.")
+
+
+def _living(table: Any, concealed: frozenset[str]) -> Any | None:
+    """The condition that leaves out rows that are deleted softly, by Pixeltable's public names alone.
+
+    Raises:
+        InvalidRequestError: `UNSUPPORTED_OPERATION`, a view does not show the column that says so.
+    """
+    base = table.get_base_table()
+    while base is not None:
+        if deletion_columns(base.get_metadata()["columns"]) and not concealed:
+            raise error("UNSUPPORTED_OPERATION", "Rows below this view are deleted softly, which it does not show.", hint=SHOWN_BY)
+        base = base.get_base_table()
+    conditions = [table[name] == None for name in sorted(concealed)]  # noqa: E711  # Pixeltable's IS NULL
+    return reduce(and_, conditions) if conditions else None
 
 
 def _check_media(output: Output, mode: media.MediaMode, *, is_cursor: bool) -> None:

@@ -15,7 +15,7 @@ from pxt_flight.engine.casting.media import ROWS, Fetch
 from pxt_flight.engine.casting.storage import MAX_ROWS, MAX_VIEWED, is_text, pieces, plain_type, viewed_size
 from pxt_flight.engine.rejection import Rejection
 from pxt_flight.engine.seam.store import time_zone
-from pxt_flight.engine.target import ROW_ID, Target, TargetColumn
+from pxt_flight.engine.target import ROW_ID, Target, TargetColumn, written_by_deletion
 from pxt_flight.engine.types import ColumnType
 from pxt_flight.errors import PxtFlightError, error
 
@@ -143,6 +143,8 @@ def _check_names(table: Target, columns: Sequence[TargetColumn], keys: Sequence[
             raise error(
                 "INVALID_ARGUMENT", f"Column {column.name} is there twice.", hint="Pixeltable folds names to lower case.", where=place
             )
+        if column.is_deletion:
+            raise written_by_deletion(column, table.path)
         if column.is_computed and column.name not in keys:
             raise error("INVALID_ARGUMENT", f"Column {column.name} is computed.", hint="Leave it out of the rows.", where=place)
     required = [] if partial else [column.name for column in table.columns if not (column.kind.nullable or column.is_computed)]

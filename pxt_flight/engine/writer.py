@@ -12,15 +12,19 @@ from uuid import UUID, uuid4
 
 import pyarrow as pa
 
-from pxt_flight.engine import affected, catalog, creation, inference, ingest, mutate, target, validation
+from pxt_flight.engine import affected, catalog, creation, inference, ingest, inventory, mutate, target, validation
 from pxt_flight.engine.affected import Affected
+from pxt_flight.engine.casting.media import Fetch
 from pxt_flight.engine.engine import Engine
 from pxt_flight.engine.faults import of_pixeltable
+from pxt_flight.engine.inventory import Inventory
 from pxt_flight.engine.mutate import Changes
 from pxt_flight.engine.receipts import Receipt, Receipts, WriteRecord
+from pxt_flight.engine.scan import OnOpen, Pin
+from pxt_flight.engine.schemas import Columns
 from pxt_flight.engine.seam import probe
 from pxt_flight.engine.store import Connection
-from pxt_flight.engine.target import Target
+from pxt_flight.engine.target import Target, TargetColumn
 from pxt_flight.engine.turns import Turn, Turns
 from pxt_flight.engine.upload import Reception, Upload
 from pxt_flight.engine.written import Asked, OnProgress, Written
@@ -77,18 +81,19 @@ class Writer:
         """See `target.describe`."""
         return self.engine.run(lambda: target.describe(path))
 
-    def receive(self, table: Target, schema: pa.Schema, *, on_error: str = "abort") -> Reception:
+    def receive(self, table: Target, schema: pa.Schema, *, on_error: str = "abort", fetch: Fetch | None = None) -> Reception:
         """Begin to take rows that shall be inserted.
 
         Args:
             table: where to.
             schema: the columns as they are sent.
             on_error: `abort`, or `ignore` to leave rows out that are at fault.
+            fetch: the files that the rows name; default those behind https URLs.
 
         Raises:
             PxtFlightError: the columns are not those of the table.
         """
-        return Reception(validation.InsertChecker(table, schema, on_error=on_error), self.limits.spool, self.limits.size)
+        return Reception(validation.InsertChecker(table, schema, on_error=on_error, fetch=fetch), self.limits.spool, self.limits.size)
 
     def insert(
         self, table: Target, upload: Upload, asked: Asked, on_progress: OnProgress | None = None, *, ignores_errors: bool = False
@@ -120,34 +125,41 @@ class Writer:
         """
         return self._receipts.history(self.engine.run(lambda: catalog.table_id(path)), limit)
 
-    def planned(self, path: str, schema: pa.Schema, primary_key: Sequence[str] = ()) -> Target:
-        """A table that may be made of rows: its columns are those of the rows.
+    def planned(self, path: str, columns: tuple[TargetColumn, ...], primary_key: Sequence[str] = ()) -> Target:
+        """A table that may be made.
 
         Args:
             path: of the table.
-            schema: the columns as they are sent.
+            columns: its columns: `inference.infer` of rows, or `schemas.read_columns`.
             primary_key: the names of its key columns.
-
-        Raises:
-            InvalidRequestError: a column that no table can have.
         """
-        return Target(path, NOT_MADE, 0, inference.infer(schema, primary_key=primary_key), tuple(primary_key), is_versioned=True)
+        return Target(path, NOT_MADE, 0, columns, tuple(primary_key), is_versioned=True)
 
     def exists(self, path: str) -> bool:
         """Whether there is a table, view or snapshot of a path."""
         return self.engine.run(lambda: catalog.exists(path))
 
     def create(
-        self, table: Target, upload: Upload, asked: Asked, on_progress: OnProgress | None = None, *, is_replacing: bool = False
+        self,
+        table: Target,
+        upload: Upload | None,
+        asked: Asked,
+        on_progress: OnProgress | None = None,
+        *,
+        is_replacing: bool = False,
+        declared: Columns | None = None,
+        comment: str = "",
     ) -> Written:
         """Make a table with its first rows; nobody sees it without them.
 
         Args:
             table: what `planned` answered.
-            upload: the rows.
+            upload: the rows; None for none.
             asked: by whom.
             on_progress: told how many are written.
             is_replacing: whether a table of that path makes room.
+            declared: its columns, where they were declared.
+            comment: what the table is for.
 
         Raises:
             ConflictError: `PATH_ALREADY_EXISTS`, or `CONSTRAINT_VIOLATION`, a key is there twice.
@@ -156,24 +168,25 @@ class Writer:
         earlier = self._receipts.by_key(asked, table.path)
         if earlier is not None:
             return earlier
-        with self._staged(table) as staged:
+        with self._staged(table, declared, comment) as staged:
 
             def work() -> Written:
-                # Errors name the table by where it will be.
-                written = self._inserted(replace(staged, path=table.path), upload, on_progress, at=staged.path)
+                written = Written(asked.kind, table.path, 0)
+                if upload is not None:  # errors name the table by where it will be
+                    written = self._inserted(replace(staged, path=table.path), upload, on_progress, at=staged.path)
                 creation.put_in_place(staged.path, table.path, is_replacing=is_replacing)
                 return replace(written, kind=asked.kind)
 
             return self._write(staged, asked, work, path=table.path)
 
     @contextmanager
-    def _staged(self, table: Target) -> Generator[Target, None, None]:
+    def _staged(self, table: Target, declared: Columns | None, comment: str) -> Generator[Target, None, None]:
         """An empty table of these columns that nobody is shown; what is left of it in the end goes."""
         claim = uuid4()
         with self._turns.claimed(claim):
             try:
-                schema = inference.pixeltable_types(table.columns)
-                yield self.target(self._run(lambda: creation.stage(claim, schema, table.primary_key)))
+                schema = declared.specs if declared else inference.pixeltable_types(table.columns)
+                yield self.target(self._run(lambda: creation.stage(claim, schema, table.primary_key, comment)))
             finally:
                 self._run(lambda: creation.discard(claim))
 
@@ -184,18 +197,19 @@ class Writer:
                 self._run(partial(creation.discard, claim))
         self._run(_sweep_files)
 
-    def receive_changes(self, table: Target, schema: pa.Schema, keys: tuple[str, ...]) -> Reception:
+    def receive_changes(self, table: Target, schema: pa.Schema, keys: tuple[str, ...], *, fetch: Fetch | None = None) -> Reception:
         """Begin to take rows that name others, with their new values.
 
         Args:
             table: that changes.
             schema: the columns as they are sent.
             keys: those of them that name rows.
+            fetch: as of `receive`.
 
         Raises:
             PxtFlightError: the columns are not those of the table.
         """
-        checker = validation.InsertChecker(table, schema, partial=True, keys=keys)
+        checker = validation.InsertChecker(table, schema, partial=True, keys=keys, fetch=fetch)
         return Reception(checker, self.limits.spool, self.limits.size)
 
     def change(self, table: Target, changes: Changes, asked: Asked) -> Written:
@@ -203,7 +217,7 @@ class Writer:
         return self._write(table, asked, lambda: mutate.apply(table, changes, asked.kind, self.tiers))
 
     def change_where(self, table: Target, wanted: Affected, asked: Asked, *, limit: int | None = None, dry_run: bool = False) -> Written:
-        """Update or delete (`asked.kind`) the rows that a condition means, as one version, or none of them.
+        """Update, delete, delete softly or restore (`asked.kind`) the rows that a condition means, as one version, or none of them.
 
         Args:
             table: that changes.
@@ -221,7 +235,8 @@ class Writer:
             try:
                 upload, pin = affected.read(self.engine, table, wanted, lambda schema: self.receive_changes(table, schema, wanted.keys))
                 with upload:
-                    changes = Changes(upload, wanted.keys, wanted.constants, pin, limit)
+                    includes = wanted.request.include_deleted
+                    changes = Changes(upload, wanted.keys, wanted.constants, pin, limit, include_deleted=includes)
                     if dry_run:
                         return mutate.told(table, changes, asked.kind)
                     return self.change(table, changes, asked)
@@ -229,9 +244,69 @@ class Writer:
                 continue
         raise error("table_busy", "Others write to this table faster than it can be read.", hint="Nothing was written; try again.")
 
+    def change_row(self, table: Target, changes: Changes, asked: Asked, check: Callable[[], Pin] | None = None) -> Written:
+        """Update or delete (`asked.kind`) the one row that is named, or nothing.
+
+        Args:
+            table: that changes.
+            changes: the name of the row, and its new values.
+            asked: by whom.
+            check: raises where the row is not what the caller believes it to be, else says what of the table it has read: where that is
+                written before this write, it is asked again.
+
+        Raises:
+            NotFoundError: `ROW_NOT_FOUND`.
+            UnavailableError: `table_busy`, others write the table faster than it can be read.
+            PxtFlightError: nothing was written.
+        """
+        if check is None:
+            return self.change(table, changes, asked)
+        earlier = self._receipts.by_key(asked, table.path, table.table_id)  # first: what it did made the row another
+        if earlier is not None:
+            return earlier
+        for _ in range(_READINGS):
+            with suppress(StaleTicketError):
+                return self.change(table, replace(changes, pin=check()), asked)
+        raise error("table_busy", "Others write to this table faster than it can be read.", hint="Nothing was written; try again.")
+
+    def define(self, work: Callable[[], T], table: str | None = None, on_wait: OnOpen | None = None) -> T:
+        """Change what tables or directories there are, or what a table is, when its turn has come.
+
+        What Pixeltable does then may be several transactions, so it is in none of ours.
+
+        Args:
+            work: what changes them.
+            table: the path of the table that is changed, also where others are made of it; None where there is none.
+            on_wait: given what ends the wait.
+
+        Raises:
+            UnavailableError: `table_busy`.
+            PxtFlightError: what the work raises, as ours.
+        """
+        from pxt_flight.engine.seam import writes
+
+        def done(deadline: float) -> T:
+            with writes.locking_until(deadline):
+                return work()
+
+        if table is None:
+            return self._run(lambda: done(time.monotonic() + self.limits.patience))
+        table_id = self.engine.run(lambda: catalog.table_id(table))
+        with self._turns.turn(table_id, on_wait) as turn:
+            turn.begin()
+            return self._run(lambda: (catalog.current(table, lambda _: None), done(turn.deadline))[1])
+
     def revert(self, table: Target, version: int | None, asked: Asked) -> Written:
         """See `mutate.revert`."""
         return self._write(table, asked, lambda: mutate.revert(table, version))
+
+    def inventory(self) -> Inventory:
+        """See `inventory.take`."""
+        return self.engine.run(inventory.take)
+
+    def drop_all(self, expected: Inventory) -> bool:
+        """See `inventory.drop`."""
+        return self._run(lambda: inventory.drop(expected, patience=self.limits.patience))
 
     def close(self) -> None:
         """Wait for the writes that run."""

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from pxt_flight.engine.scan import OnOpen
 from pxt_flight.errors import error
 
-WriteKind = Literal["insert", "update", "upsert", "delete", "create", "replace", "revert"]
+WriteKind = Literal["insert", "update", "upsert", "delete", "soft_delete", "restore", "create", "replace", "revert", "drop"]
 OnProgress = Callable[[int, int], None]
 """Called now and then with the rows that are written, and all of them; from any thread."""
 _LONGEST_KEY = 200
@@ -47,8 +47,8 @@ class Written:
         table: the path of the table.
         version: the newest version that it made; the live one where it changed nothing, 0 where the table has no versions.
         inserted: rows that came.
-        updated: rows that changed.
-        deleted: rows that went.
+        updated: rows that changed, or were restored.
+        deleted: rows that went, softly or for good.
         rejected: rows that were sent and left out.
         errors: computed or media cells that failed.
         first_row_id: the row id of the first inserted row, None where there is none; the others follow it one by one, in the order sent.

@@ -23,6 +23,7 @@ class CallerMiddleware(fl.ServerMiddleware):  # type: ignore[misc]  # pyarrow ha
         media: the header `x-pxt-media`, how media values are sent to clients that cannot say it otherwise.
         partitions: the header `x-pxt-flight-partitions`, in how many parts results are asked for.
         json: the header `x-pxt-json`, as what type Json is sent: `arrow`, for arrow.json, or `utf8`.
+        include_deleted: the header `x-pxt-include-deleted`: `true` where rows that are deleted softly are read, too.
         session: the session cookie, not read yet; None where the client sent none.
     """
 
@@ -32,6 +33,7 @@ class CallerMiddleware(fl.ServerMiddleware):  # type: ignore[misc]  # pyarrow ha
         media: str | None,
         partitions: str | None,
         json: str | None,
+        include_deleted: str | None,
         session: str | None,
         answer: dict[str, str],
     ) -> None:
@@ -39,6 +41,7 @@ class CallerMiddleware(fl.ServerMiddleware):  # type: ignore[misc]  # pyarrow ha
         self.media = media
         self.partitions = partitions
         self.json = json
+        self.include_deleted = include_deleted
         self.session = session
         self._answer = answer
 
@@ -65,7 +68,8 @@ class AuthMiddlewareFactory(fl.ServerMiddlewareFactory):  # type: ignore[misc]  
             answer["set-cookie"] = f"{COOKIE}={PROBE}"
         partitions = _first(headers, "x-pxt-flight-partitions") or None
         json = _first(headers, "x-pxt-json") or None
-        return CallerMiddleware(principal, _first(headers, "x-pxt-media") or None, partitions, json, session, answer)
+        media, include_deleted = _first(headers, "x-pxt-media") or None, _first(headers, "x-pxt-include-deleted") or None
+        return CallerMiddleware(principal, media, partitions, json, include_deleted, session, answer)
 
 
 class HandshakeHandler(fl.ServerAuthHandler):  # type: ignore[misc]  # pyarrow has no types

@@ -1,9 +1,9 @@
 """Rows that clients put: DoPut by the path of a table, by the JSON of an operation that takes rows, or by Flight SQL's bulk ingest.
 
-The command is `{"insert": {"table": "films"}}`: the name of the operation and its arguments. With `"ends": true` beside it the last message
-is an empty batch with the metadata `end`, for a client that was killed looks like one that ended. The answer is metadata: JSON
-`{"progress": [rows, all]}` at most twice a second where the command says `"progress": true`; the rows that were left out as the bytes of an
-Arrow stream, in pieces, each behind the five bytes `ARROW`; and last `{"written": {...}}`.
+The command is `{"table.insert": {"table_path": "films"}}`: the name of the action and its arguments. With `"ends": true` beside it the
+last message is an empty batch with the metadata `end`, for a client that was killed looks like one that ended. The answer is metadata:
+JSON `{"progress": [rows, all]}` at most twice a second where the command says `"progress": true`; the rows that were left out as the bytes
+of an Arrow stream, in pieces, each behind the five bytes `ARROW`; and last `{"written": {...}}`.
 """
 
 import json
@@ -18,12 +18,13 @@ from pxt_flight.engine.sql import CATALOG
 from pxt_flight.engine.written import OnProgress, Written
 from pxt_flight.errors import PxtFlightError, error
 from pxt_flight.flight import messages
-from pxt_flight.flight.commands import arguments
 from pxt_flight.flight.messages import TableExistsOption, TableNotExistOption
+from pxt_flight.flight.notices import announce
 from pxt_flight.flight.progress import told
 from pxt_flight.operations.call import Call
+from pxt_flight.operations.dispatch import admit, invoke
 from pxt_flight.operations.writes import Rows, create_table, insert
-from pxt_flight.public_api import Operation, operations
+from pxt_flight.public_api import Operation, find_operation, operations
 
 _END = b"end"
 _PIECE = b"ARROW"
@@ -60,13 +61,14 @@ def put_rows(
         PxtFlightError: nothing was written.
     """
     command = _command(descriptor)
+    announce(context, command.operation)
     schema = schema_of(reader)
     if schema is None:
         raise error("upload_incomplete", "No schema came.", hint="Send an empty batch where there are no rows. Nothing was written.")
 
     def put(on_progress: OnProgress | None) -> Any:
         rows = rows_of(context, reader, schema, ends=command.ends, on_progress=on_progress)
-        return command.operation.function(call, rows, **command.named)
+        return invoke(command.operation, call, command.named, rows=rows)
 
     answer = told(writer, put) if command.progress else put(None)
     written, rejected = answer if isinstance(answer, tuple) else (answer, None)
@@ -94,11 +96,13 @@ def ingest(
     Raises:
         PxtFlightError: nothing was written.
     """
-    run = _ingestion(message)
+    run, operation = _ingestion(message)
     path = "/".join(part for part in (directory if message.schema is None else message.schema, message.table) if part)
     schema = schema_of(reader)
     if schema is None:
         raise error("upload_incomplete", "No schema came.", hint="Send an empty batch where there are no rows. Nothing was written.")
+    announce(context, operation)
+    admit(operation, call)
     written, _ = run(call, rows_of(context, reader, schema), path)
     return written
 
@@ -135,9 +139,9 @@ def rows_of(
 
 
 def _command(descriptor: fl.FlightDescriptor) -> _Command:
-    by_name = {operation.name: operation for operation in operations() if operation.takes_rows}
+    by_name = {operation.action: operation for operation in operations() if operation.takes_rows}
     if descriptor.path:
-        return _Command(by_name[insert.__name__], {"table": "/".join(part.decode(errors="replace") for part in descriptor.path)})
+        return _Command(find_operation("Table.insert"), {"table_path": "/".join(part.decode(errors="replace") for part in descriptor.path)})
     try:
         body = json.loads(descriptor.command or b"")
     except (ValueError, RecursionError):
@@ -149,11 +153,11 @@ def _command(descriptor: fl.FlightDescriptor) -> _Command:
     flags = {flag: said for flag, said in body.items() if flag != name}
     if not flags.keys() <= {"ends", "progress"} or not all(isinstance(said, bool) for said in flags.values()):
         raise error("INVALID_ARGUMENT", "Beside the operation stand `ends` and `progress`, true or false, and nothing else.")
-    return _Command(by_name[name], arguments(by_name[name], json.dumps(value).encode()), **flags)
+    return _Command(by_name[name], by_name[name].read(json.dumps(value).encode()), **flags)
 
 
-def _ingestion(message: messages.CommandStatementIngest) -> Callable[[Call, Rows, str], tuple[Written, pa.Table | None]]:
-    """What a bulk ingest does with its rows."""
+def _ingestion(message: messages.CommandStatementIngest) -> tuple[Callable[[Call, Rows, str], tuple[Written, pa.Table | None]], Operation]:
+    """What a bulk ingest does with its rows, and the operation that this is."""
     for is_asked, what in (
         (message.temporary, "A temporary table"),
         (message.transaction_id, "A transaction"),
@@ -163,22 +167,23 @@ def _ingestion(message: messages.CommandStatementIngest) -> Callable[[Call, Rows
         if is_asked:
             raise error("UNSUPPORTED_OPERATION", f"{what} is not served.", hint="Nothing was written.")
     options = message.table_definition_options or messages.TableDefinitionOptions()
+    creation = find_operation("create_table")
     match options.if_not_exist, options.if_exists:
         case TableNotExistOption.FAIL, TableExistsOption.APPEND:
-            return insert
+            return insert, find_operation("Table.insert")
         case TableNotExistOption.FAIL, TableExistsOption.REPLACE:
-            return _replace
+            return _replace, creation
         case TableNotExistOption.CREATE, TableExistsOption.FAIL:
-            return lambda call, rows, path: create_table(call, rows, path, if_exists="error")
+            return lambda call, rows, path: create_table(call, rows, path, if_exists="error"), creation
         case TableNotExistOption.CREATE, TableExistsOption.APPEND:
-            return lambda call, rows, path: create_table(call, rows, path, if_exists="append")
+            return lambda call, rows, path: create_table(call, rows, path, if_exists="append"), creation
         case TableNotExistOption.CREATE, TableExistsOption.REPLACE:
-            return lambda call, rows, path: create_table(call, rows, path, if_exists="replace")
+            return lambda call, rows, path: create_table(call, rows, path, if_exists="replace"), creation
     raise error("INVALID_ARGUMENT", "The ingest does not say what to do with a table that exists, or that does not.")
 
 
 def _replace(call: Call, rows: Rows, path: str) -> tuple[Written, pa.Table | None]:
-    call.require(create_table.__name__, path)
+    call.require("create_table", path)
     call.writer.target(path)  # there is one
     return create_table(call, rows, path, if_exists="replace")
 

@@ -1,8 +1,7 @@
 """The Flight server: each RPC is decoded, its caller named, an operation run, and the answer encoded."""
 
-import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -17,8 +16,9 @@ from pxt_flight.errors import error
 from pxt_flight.flight import messages, updates
 from pxt_flight.flight.actions import Actions, endpoint_of
 from pxt_flight.flight.auth import MIDDLEWARE, AuthMiddlewareFactory, CallerMiddleware, HandshakeHandler
-from pxt_flight.flight.commands import DEFAULT_MEDIA, arguments, scan_of, unpacked
+from pxt_flight.flight.commands import DEFAULT_MEDIA, flag, scan_of, unpacked
 from pxt_flight.flight.metadata import Metadata
+from pxt_flight.flight.notices import announce
 from pxt_flight.flight.puts import ingest, put_rows
 from pxt_flight.flight.sessions import SessionOffice
 from pxt_flight.flight.statements import Caller, Statements, unsupported
@@ -27,11 +27,12 @@ from pxt_flight.flight.streams import RunningStreams, how_read
 from pxt_flight.flight.tickets import Statement, TicketOffice, is_ticket
 from pxt_flight.operations import queries
 from pxt_flight.operations.call import Call
+from pxt_flight.operations.dispatch import admit, import_operations, invoke
+from pxt_flight.operations.json_source import read_rows, sent_rows
 from pxt_flight.operations.links import MediaLinks
+from pxt_flight.operations.receipt import receipt
 from pxt_flight.operations.startup import OpenStore
-from pxt_flight.public_api import Operation, operations
-
-_BODIES_OF_BYTES = frozenset({"query"})
+from pxt_flight.public_api import Operation, find_operation, operations
 
 
 class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no types
@@ -57,9 +58,8 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         self._metadata = Metadata(catalog)
         self._statements = Statements(self._office)
         self._streams = RunningStreams()
-        self._operations = {
-            operation.action: operation for operation in operations() if operation.name not in _BODIES_OF_BYTES and not operation.takes_rows
-        }
+        import_operations()
+        self._operations = {operation.action: operation for operation in operations() if operation.endpoint and not operation.answers_rows}
         self._actions = Actions(
             statements=self._statements, metadata=self._metadata, office=self._office, streams=self._streams, cookies=self._cookies
         )
@@ -153,8 +153,9 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         caller = self._caller(context)
         body = action.body.to_pybytes()
         if operation := self._operations.get(action.type):
+            announce(context, operation)
             with self._writing(context, caller) as call:
-                return iter([_run(operation, call, body)])
+                return iter([operation.response.dump_json(_done(operation, call, body))])
         cookie = context.get_middleware(MIDDLEWARE).session
         return iter(self._actions.run(action.type, caller, body, cookie, lambda value: context.add_header("set-cookie", value)))
 
@@ -194,11 +195,12 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         assert isinstance(said, CallerMiddleware)
         session = self._cookies.read(said.principal, said.session)
         return Caller(
-            Call(said.principal, self._store.engine, self._store.writer, self._links),
+            self._store.call(said.principal, self._links),
             said.media,
             session.directory,
             said.partitions,
             said.json,
+            flag(said.include_deleted, "x-pxt-include-deleted"),
         )
 
     def _sent(
@@ -207,6 +209,9 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         if statement.rows == ():
             schema = caller.presented(self._statements.plan(caller, statement.request).schema)
             return fl.RecordBatchStream(pa.Table.from_batches([], schema))
+        operation = find_operation("query")
+        announce(context, operation)
+        admit(operation, caller.call)
 
         def run(on_open: OnOpen) -> Iterator[Stream]:
             return (queries.read_query(caller.call, request, pins, on_open) for request in statement.runs())
@@ -220,9 +225,12 @@ class FlightServer(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no
         return _info(schema, fl.FlightDescriptor.for_path(*path.split("/")), endpoint_of(ticket))
 
 
-def _run(operation: Operation, call: Call, body: bytes) -> bytes:
-    function: Callable[..., Any] = operation.function
-    return json.dumps(function(call, **arguments(operation, body))).encode()
+def _done(operation: Operation, call: Call, body: bytes) -> Any:
+    """The answer of an operation whose arguments, and rows, are JSON."""
+    if not operation.takes_rows:
+        return invoke(operation, call, operation.read(body))
+    arguments, rows = read_rows(operation, body)
+    return receipt(*invoke(operation, call, arguments, rows=sent_rows(rows)))
 
 
 def _info(schema: pa.Schema, descriptor: fl.FlightDescriptor, *endpoints: fl.FlightEndpoint, tier: Tier | None = None) -> fl.FlightInfo:

@@ -13,11 +13,12 @@ from pxt_flight.engine.plans import Plan
 from pxt_flight.engine.scan import Request
 from pxt_flight.errors import error
 from pxt_flight.flight import messages
-from pxt_flight.flight.commands import partition_count, path_request, plain_statement, refuse_transaction, unpacked
+from pxt_flight.flight.commands import partition_count, path_request, plain_statement, refuse_transaction, table_arguments, unpacked
 from pxt_flight.flight.parameters import bound_rows
 from pxt_flight.flight.tickets import Statement, TicketOffice
 from pxt_flight.operations import queries
 from pxt_flight.operations.call import Call
+from pxt_flight.operations.rows import rows_request
 from pxt_flight.operations.statements import check_statement
 
 
@@ -31,6 +32,7 @@ class Caller:
         directory: where the session looks names up.
         partitions: in how many parts results are asked for, as it was sent.
         json: as what type Json is sent, as it was sent.
+        include_deleted: whether rows that are deleted softly are read, too.
     """
 
     call: Call
@@ -38,6 +40,7 @@ class Caller:
     directory: str
     partitions: str | None = None
     json: str | None = None
+    include_deleted: bool = False
 
     def presented(self, schema: pa.Schema) -> pa.Schema:
         """A schema of the engine as this caller wants it: Json as utf8, which every client reads, or as arrow.json.
@@ -79,8 +82,8 @@ class Statements:
         Raises:
             PxtFlightError: it asks for none.
         """
-        if descriptor.path:
-            return Statement(path_request(descriptor.path, caller.media))  # a path is whole: the session's directory has no part in it
+        if descriptor.path:  # is whole: the session's directory has no part in it
+            return Statement(path_request(descriptor.path, caller.media, include_deleted=caller.include_deleted))
         if message is None:
             return self.written(caller, descriptor.command)
         if isinstance(message, messages.CommandStatementQuery):
@@ -91,8 +94,11 @@ class Statements:
         raise unsupported(message)
 
     def written(self, caller: Caller, command: bytes) -> Statement:
-        """The statement of SQL text, or of the JSON body of `query`."""
-        statement = plain_statement(command, caller.media)
+        """The statement of SQL text, or of the JSON body of `query` or `Table.query`."""
+        arguments = table_arguments(command, caller.media, include_deleted=caller.include_deleted)
+        if arguments is not None:
+            return Statement(rows_request(caller.call, **arguments))  # a path is whole, as in `asked`
+        statement = plain_statement(command, caller.media, include_deleted=caller.include_deleted)
         return replace(statement, request=replace(statement.request, directory=caller.directory))
 
     def plan(self, caller: Caller, request: Request) -> Plan:

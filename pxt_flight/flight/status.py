@@ -1,8 +1,9 @@
 """Our errors as Flight's, and the one wrapper around every handler: no traceback and no path ever leaves the server.
 
-pyarrow sends the whole traceback, with file paths, for any exception that is not a `FlightError`; so nothing else is let through. There is
-no Flight error for NOT_FOUND or INVALID_ARGUMENT without one, so those go as UNKNOWN with our code in front of the message. The full error
-travels as JSON in `extra_info`, which our own client reads.
+pyarrow sends the whole traceback, with file paths, for any exception that is not a `FlightError`; so nothing else is let through. It has
+no Flight error for NOT_FOUND, ALREADY_EXISTS, INVALID_ARGUMENT, RESOURCE_EXHAUSTED or ABORTED (Arrow's own statuses for some of them carry
+no `extra_info`), so those go as UNKNOWN with our code in front of the message. The full error travels as JSON in `extra_info`, which our
+own client reads.
 """
 
 import functools
@@ -20,11 +21,14 @@ from pxt_flight.trace import describe
 F = TypeVar("F", bound=Callable[..., Any])
 log = logging.getLogger(__name__)
 
-_FLIGHT_ERRORS: dict[type[PxtFlightError], type[fl.FlightError]] = {
-    errors.UnauthenticatedError: fl.FlightUnauthenticatedError,
-    errors.PermissionDeniedError: fl.FlightUnauthorizedError,
-    errors.UnavailableError: fl.FlightUnavailableError,
-    errors.ServerError: fl.FlightInternalError,
+# By `ErrorCode.grpc_status`.
+_FLIGHT_ERRORS: dict[str, type[fl.FlightError]] = {
+    "UNAUTHENTICATED": fl.FlightUnauthenticatedError,
+    "PERMISSION_DENIED": fl.FlightUnauthorizedError,
+    "UNAVAILABLE": fl.FlightUnavailableError,
+    "DEADLINE_EXCEEDED": fl.FlightTimedOutError,
+    "INTERNAL": fl.FlightInternalError,
+    "UNKNOWN": fl.FlightServerError,
 }
 
 
@@ -38,10 +42,8 @@ def flight_error(fault: BaseException) -> fl.FlightError:
         fault = errors.error(
             "INTERNAL_ERROR", "The server could not answer.", hint=f"Its log says why, under {request_id}.", request_id=request_id
         )
-    if fault.code == "timeout":
-        return fl.FlightTimedOutError(str(fault), extra_info=fault.to_json())
     # `cancelled` too goes as UNKNOWN: at gRPC's CANCELLED pyarrow's readers believe in a Ctrl-C, and raise KeyboardInterrupt.
-    return _FLIGHT_ERRORS.get(type(fault), fl.FlightServerError)(str(fault), extra_info=fault.to_json())
+    return _FLIGHT_ERRORS[fault.grpc_status](str(fault), extra_info=fault.to_json())
 
 
 def guarded(handler: F) -> F:

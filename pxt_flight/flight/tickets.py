@@ -85,9 +85,10 @@ def is_ticket(data: bytes) -> bool:
 
 
 def _claims(principal: Principal, request: Request, rows: tuple[Row, ...] | None) -> dict[str, Any]:
-    claims = {"k": principal.key_id, "q": request.sql, "p": to_json(request.parameters), "m": request.media}
+    claims: dict[str, Any] = {"k": principal.key_id, "q": request.sql, "p": to_json(request.parameters), "m": request.media}
     claims |= {"d": request.directory} if request.directory else {}
     claims |= {"i": list(request.row_ids)} if request.row_ids else {}
+    claims |= {"x": True} if request.include_deleted else {}
     return claims | ({} if rows is None else {"r": [to_json(row) for row in rows]})
 
 
@@ -95,5 +96,5 @@ def _statement(principal: Principal, claims: dict[str, Any]) -> Statement:
     if claims["k"] != principal.key_id:
         raise error("ticket_invalid", "The ticket was made for another key.", hint="Run the query again.")
     row_ids = tuple(claims["i"]) if "i" in claims else None
-    request = Request(claims["q"], from_json(claims["p"]), claims["m"], claims.get("d", ""), row_ids)
+    request = Request(claims["q"], from_json(claims["p"]), claims["m"], claims.get("d", ""), row_ids, claims.get("x", False))
     return Statement(request, tuple(map(from_json, claims["r"])) if "r" in claims else None)

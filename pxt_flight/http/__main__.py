@@ -4,6 +4,7 @@ import contextlib
 import errno
 import math
 import os
+import resource
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -15,9 +16,12 @@ from pxt_flight import plane, registration
 from pxt_flight.errors import error
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from pxt_flight.operations.startup import OpenStore
 
 _POLL_INTERVAL = 0.1
+_CONNECTIONS = 16384
 
 
 class ControlPlane(uvicorn.Server):
@@ -75,16 +79,26 @@ def main(channel: plane.Channel, open_store: "Callable[[plane.Channel], OpenStor
     listener = listen(settings.host, settings.http_port)
     from pxt_flight.http.app import create_app
     from pxt_flight.http.opening import Opening
+    from pxt_flight.http.protocol import limits
 
-    opening = Opening(lambda: open_store(channel))
+    allow_connections()
+
+    def make_api(store: "OpenStore") -> "ASGIApp":
+        from pxt_flight.http.api import create_api  # imports Pixeltable
+
+        bounds = {"threads": settings.http_threads, "waiting": settings.http_waiting}
+        return create_api(store, settings.home, routers=settings.routers, **bounds)
+
+    opening = Opening(lambda: open_store(channel), make_api)
     config = uvicorn.Config(
-        create_app(settings.home, opening),
+        create_app(settings.home, opening, cors_origins=settings.cors_origins, upload_bytes=settings.upload_bytes),
         loop="asyncio",  # uvloop takes the signals' wakeup descriptor from the channel
         lifespan="off",
         ws="none",
         access_log=False,
         log_level="critical",  # its other lines quote the text of exceptions, which may name a path; the application logs those itself
         server_header=False,
+        **limits(),
         timeout_graceful_shutdown=math.ceil(settings.drain_deadline),
     )
     server = ControlPlane(config, channel)
@@ -94,6 +108,13 @@ def main(channel: plane.Channel, open_store: "Callable[[plane.Channel], OpenStor
     if not opening.close():
         # An import cannot be interrupted; nothing is half done yet, and connections end with the process.
         os._exit(0)
+
+
+def allow_connections() -> None:
+    """Let this process have as many files and connections open as it may: many systems begin with 1024, of which the store takes some."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = _CONNECTIONS if most == resource.RLIM_INFINITY else min(most, _CONNECTIONS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
 
 
 def listen(host: str, port: int) -> socket.socket:

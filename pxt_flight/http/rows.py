@@ -1,271 +1,191 @@
-"""`POST /api/v1/tables/{name}/rows`: an Arrow stream as the body, written as one version of a table, or nothing of it."""
+"""The routes of operations that take rows: as an Arrow stream, as JSON, or as JSON with files beside it. Each is written whole, or not."""
 
-import asyncio
-import base64
+import inspect
 import json
-import math
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
+import re
+from collections.abc import Awaitable, Callable, Iterator
 from http import HTTPStatus
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Annotated, Any
 
-import anyio.from_thread
-import anyio.to_thread
-from fastapi import APIRouter, Request, Response
-from starlette.requests import ClientDisconnect
+import anyio
+import pyarrow as pa
+from fastapi import APIRouter, Depends, Path, Request, Response
 
-from pxt_flight import registration
-from pxt_flight.errors import PxtFlightError, error
-from pxt_flight.http.opening import Opening
+from pxt_flight.engine.written import Written
+from pxt_flight.errors import error
+from pxt_flight.http.argument_headers import header_parameters, with_headers
+from pxt_flight.http.body import Body
+from pxt_flight.http.callers import Callers
+from pxt_flight.http.calls import Calls
+from pxt_flight.http.multipart import Parts, boundary_of
 from pxt_flight.http.problems import problem
+from pxt_flight.http.routes import BY_NAME, parameter, query_parameter, refuse_others
+from pxt_flight.http.rows_schema import ARROW_STREAM, JSON, KINDS, MULTIPART, request_body
+from pxt_flight.operations.attached import Attached
+from pxt_flight.operations.call import Call
+from pxt_flight.operations.dispatch import invoke
+from pxt_flight.operations.json_source import MAX_BODY, checked_rows, parsed, read_rows, sent_rows
+from pxt_flight.operations.receipt import receipt
+from pxt_flight.operations.startup import OpenStore
+from pxt_flight.operations.writes import Rows
+from pxt_flight.public_api import Operation, operations, routes_of
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from pxt_flight.engine.written import Written
-    from pxt_flight.operations.call import Call
-    from pxt_flight.operations.startup import OpenStore
-
-ARROW_STREAM = "application/vnd.apache.arrow.stream"
 _UPLOADS = 16  # at once; each has a thread
-_PATIENCE = 60.0  # seconds without a byte
-_FIRST_LENGTH = 8  # bytes, with the marker before it
-_LARGEST_MESSAGE = 256 << 20  # bytes of one record batch, which is in memory as a whole
-_ANSWERED_ROWS, _ANSWERED_LENGTH = 1000, 1000  # of rejected rows in JSON: how many, and of each value
 _NOTHING = "Nothing was written; send the rows again."
-_STATUS = {"upload_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
+Inserted = tuple[Written, pa.Table | None]
 
 
-def row_routes(home: Path, opening: Opening) -> APIRouter:
-    """The routes of rows.
+def row_routes(store: OpenStore, callers: Callers, calls: Calls) -> APIRouter:
+    """The routes of all operations that take rows.
 
     Args:
-        home: the Pixeltable home.
-        opening: its store, which requests wait for.
+        store: whose rows they are.
+        callers: tells who asks.
+        calls: runs what they ask for.
     """
     router = APIRouter()
-    limiter = anyio.CapacityLimiter(_UPLOADS)
-
-    async def insert_rows(request: Request, name: str, on_error: Literal["abort", "ignore"] = "abort") -> Response:
-        store = await opening.store()
-        call = _call(store, home, request.headers)
-        limit = store.writer.limits.size
-        refusal = _refusal(request.headers, limit)
-        if refusal is not None:
-            return refusal
-        if limiter.available_tokens < 1:
-            raise error("unavailable", "There are too many uploads at once.", hint="Nothing was written; try again.")
-        named = {"table": name.replace(".", "/"), "on_error": on_error, "idempotency_key": request.headers.get("idempotency-key")}
-        body = _Body(request, limit)
-        try:
-            async with _watching(request, body) as departure:
-                waiting = replace(call, on_wait=departure.on_wait)
-                written, rejected = await anyio.to_thread.run_sync(_insert, waiting, body, named, limiter=limiter)
-        except PxtFlightError as failure:
-            return problem(failure, status=_STATUS.get(failure.code))
-        return _answer(request.headers.get("accept", ""), written, rejected)
-
-    router.add_api_route("/api/v1/tables/{name}/rows", insert_rows, methods=["POST"])
+    arrival = _Arrival(calls, store.writer.limits.size)
+    for operation in operations():
+        if not operation.endpoint or not operation.takes_rows:
+            continue
+        for method, path in routes_of(operation):
+            in_path = tuple(re.findall(r"{(\w+)}", path))
+            is_by_name = path == operation.call_path and path != operation.path
+            router.add_api_route(
+                path,
+                _endpoint(operation, in_path, callers, arrival),
+                methods=[method],
+                operation_id=operation.operation_id + ("_by_name" if is_by_name else ""),
+                tags=[BY_NAME if is_by_name else operation.category],
+                summary=operation.summary,
+                description=inspect.getdoc(operation.function),
+                status_code=operation.status,
+                response_model=operation.response_type,
+                openapi_extra={"requestBody": request_body(operation, in_path)},
+            )
     return router
 
 
-class _Body:
-    """The body of a request as a file, which a thread reads while the event loop receives it.
+def _endpoint(operation: Operation, in_path: tuple[str, ...], callers: Callers, arrival: "_Arrival") -> Callable[..., Awaitable[Response]]:
+    parameters = [parameter("request", Request), parameter("call", Annotated[Call, Depends(callers.of)])]
+    parameters += [parameter(name, Annotated[operation.arguments[name][0], Path()]) for name in in_path]
+    # In the query string each may be missing: JSON has them in its body.
+    parameters += [query_parameter(name, kind | None, None) for name, (kind, _) in operation.arguments.items() if name not in in_path]
+    parameters += header_parameters(operation)
+    in_query = frozenset(operation.arguments) - frozenset(in_path)
+
+    async def endpoint(request: Request, call: Call, **given: Any) -> Response:
+        refuse_others(request, in_query)
+        sent = {name: value for name, value in given.items() if name in in_path or name in request.query_params}
+        return await arrival.answer(operation, request, call, with_headers(operation, request, sent))
+
+    endpoint.__name__ = operation.operation_id
+    endpoint.__signature__ = inspect.Signature(parameters, return_annotation=Response)  # type: ignore[attr-defined]
+    return endpoint
+
+
+class _Arrival:
+    """Takes rows that arrive.
 
     Args:
-        request: whose body it is.
-        limit: bytes that it may have.
+        calls: runs what becomes of them.
+        limit: bytes that a body may have.
     """
 
-    closed = False
+    def __init__(self, calls: Calls, limit: int) -> None:
+        self._calls = calls
+        self._limit = limit
+        self._uploads = anyio.CapacityLimiter(_UPLOADS)
 
-    def __init__(self, request: Request, limit: int) -> None:
-        self._chunks = request.stream()
-        self._left = limit
-        self._read = 0
-        self._buffer = memoryview(b"")
-        self.ended = asyncio.Event()
-        self.is_cut = False
-
-    def read(self, size: int = -1) -> bytes:
-        """The next bytes: fewer only where the body ends.
-
-        Raises:
-            InvalidRequestError: `upload_too_large`, or `INVALID_ARGUMENT`.
-        """
-        if size > _LARGEST_MESSAGE:
-            if self._read <= _FIRST_LENGTH:  # of the schema: whatever stands there is no length
-                raise error("INVALID_ARGUMENT", "The body is not an Arrow stream.", hint="Nothing was written.")
-            raise error("upload_too_large", f"A record batch has more than {_LARGEST_MESSAGE >> 20} MiB.", hint="Send smaller ones.")
-        parts: list[memoryview] = []
-        missing = size
-        while missing:
-            if not self._buffer:
-                self._buffer = memoryview(anyio.from_thread.run(self._next))
-                if not self._buffer:
-                    self.is_cut = True
-                    break
-            parts.append(self._buffer[:missing])
-            self._buffer = self._buffer[missing:]
-            missing -= len(parts[-1])
-        self._read += size - missing
-        return b"".join(parts)
-
-    def close(self) -> None:
-        """A file has one; the body is the server's to close."""
-
-    def is_whole(self) -> bool:
-        """Whether the stream was ended by its own mark: a body that was cut off between two batches looks like one that ends there.
-
-        Raises:
-            InvalidRequestError: `INVALID_ARGUMENT`, more comes after the mark.
-        """
-        if self.is_cut:
-            return False
-        if self.read(1):
-            raise error("INVALID_ARGUMENT", "After the end of the Arrow stream come more bytes.", hint="Nothing was written.")
-        return True
-
-    async def _next(self) -> bytes:
-        """The next piece as it arrives; empty at the end, and where the client has left, or sends nothing any more."""
-        chunk = b""
-        with suppress(ClientDisconnect, TimeoutError):
-            async with asyncio.timeout(_PATIENCE):
-                chunk = await anext(self._chunks, b"")
-        if not chunk:
-            self.ended.set()
-        self._left -= len(chunk)
-        if self._left < 0:
-            raise error("upload_too_large", "The body is larger than this server takes.", hint="Write the rows in parts.")
-        return chunk
+    async def answer(self, operation: Operation, request: Request, call: Call, given: dict[str, Any]) -> Response:
+        """The answer to a request; `given` are the arguments that stand beside its body."""
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        limit = MAX_BODY if kind == JSON else self._limit
+        refusal = _refusal(kind, request.headers, limit)
+        if refusal is not None:
+            return refusal
+        if self._uploads.available_tokens < 1:
+            raise error("unavailable", "There are too many uploads at once.", hint="Nothing was written; try again.")
+        body = Body(request, limit)
+        async with self._uploads:
+            work = _WORK[kind]
+            written, rejected = await self._calls.run(
+                request, call, lambda heard: work(operation, heard, body, given), changes=True, ended=body.ended
+            )
+        return _answer(operation, request.headers.get("accept", ""), written, rejected)
 
 
-class _Departure:
-    """Ends what a call waits for, once its client has left."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._stop: Callable[[], None] | None = None
-        self._has_happened = False
-
-    def on_wait(self, stop: Callable[[], None] | None) -> None:
-        """See `Call.on_wait`."""
-        with self._lock:
-            self._stop = stop
-            if self._has_happened and stop is not None:
-                stop()
-
-    def happen(self) -> None:
-        """The client has left. Blocks."""
-        with self._lock:
-            self._has_happened = True
-            if self._stop is not None:
-                self._stop()
-
-
-@asynccontextmanager
-async def _watching(request: Request, body: _Body) -> AsyncIterator[_Departure]:
-    departure = _Departure()
-
-    async def watch() -> None:
-        await body.ended.wait()
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            await anyio.to_thread.run_sync(departure.happen)
-
-    watcher = asyncio.create_task(watch())
-    try:
-        yield departure
-    finally:
-        watcher.cancel()
-
-
-def _call(store: "OpenStore", home: Path, headers: Any) -> "Call":
-    """Who calls, by a bearer token or an X-API-Key."""
-    # Here, for the module is imported before Pixeltable may be.
-    from pxt_flight.operations.call import Call
-    from pxt_flight.operations.links import MediaLinks
-
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    key = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key")
-    links = MediaLinks(store.media_grants, lambda: registration.public_url(home))
-    return Call(store.keys.authenticate(key), store.engine, store.writer, links)
-
-
-def _refusal(headers: Any, limit: int) -> Response | None:
+def _refusal(kind: str, headers: Any, limit: int) -> Response | None:
     """The answer to a body that is not even looked at."""
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != ARROW_STREAM:
-        hint = f"Send an Arrow IPC stream as {ARROW_STREAM}. Rows as JSON are not served yet."
-        failure = error("UNSUPPORTED_OPERATION", f"Rows are not taken as {kind[:80] or 'a body without a type'}.", hint=hint)
-        return problem(failure, status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE, headers={"accept-post": ARROW_STREAM})
+    if kind not in _WORK:
+        hint = f"Send rows as {', '.join(KINDS)}."
+        failure = error("media_type_unsupported", f"Rows are not taken as {kind[:80] or 'a body without a type'}.", hint=hint)
+        return problem(failure, headers={"accept-post": ", ".join(KINDS)})
     if headers.get("content-encoding", "identity").lower() != "identity":
-        failure = error("UNSUPPORTED_OPERATION", "The body is encoded.", hint="Compress the buffers of the Arrow stream instead.")
-        return problem(failure, status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE, headers={"accept-encoding": "identity"})
+        failure = error("media_type_unsupported", "The body is encoded.", hint="Compress the buffers of an Arrow stream instead.")
+        return problem(failure, headers={"accept-encoding": "identity"})
     length = headers.get("content-length", "0")
     if length.isdecimal() and (len(length) > 18 or int(length) > limit):
-        failure = error("upload_too_large", f"The body is larger than {limit >> 20} MiB.", hint="Write the rows in parts.")
-        return problem(failure, status=_STATUS[failure.code])
+        failure = error(
+            "upload_too_large", f"The body is larger than {limit >> 20} MiB.", hint=f"Write the rows in parts, or as {ARROW_STREAM}."
+        )
+        return problem(failure)
     return None
 
 
-def _insert(call: "Call", body: _Body, named: dict[str, Any]) -> "tuple[Written, pa.Table | None]":
-    """Insert the rows of a body; blocks."""
-    import pyarrow as pa
+def _of_json(operation: Operation, call: Call, body: Body, given: dict[str, Any]) -> Inserted:
+    """Run an operation with the rows of a body of JSON; blocks."""
+    arguments, rows = read_rows(operation, body.read_all(), given)
+    done: Inserted = invoke(operation, call, arguments, rows=sent_rows(rows))
+    return done
 
-    from pxt_flight.operations.writes import Rows, insert
 
+def _of_arrow(operation: Operation, call: Call, body: Body, given: dict[str, Any]) -> Inserted:
+    """Run an operation with the rows of an Arrow stream; blocks."""
+    arguments = operation.check(given)
     try:
         with pa.ipc.open_stream(body) as reader:
-            return insert(call, Rows(reader.schema, _batches(reader), body.is_whole), **named)
+            done: Inserted = invoke(operation, call, arguments, rows=Rows(reader.schema, _batches(reader), body.is_whole))
+            return done
     except (pa.ArrowException, OSError):
         if body.is_cut:
             raise error("upload_incomplete", "The body ended in the middle.", hint=_NOTHING) from None
         raise error("INVALID_ARGUMENT", "The body is not an Arrow stream.", hint="Nothing was written.") from None
 
 
-def _batches(reader: "pa.RecordBatchReader") -> "Iterator[pa.RecordBatch]":
+def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
     yield from reader
 
 
-def _answer(accept: str, written: "Written", rejected: "pa.Table | None") -> Response:
-    status = HTTPStatus.OK if written.repeated else HTTPStatus.CREATED
-    if rejected is not None and ARROW_STREAM in accept.lower():
-        import pyarrow as pa
+def _of_parts(operation: Operation, call: Call, body: Body, given: dict[str, Any]) -> Inserted:
+    """Run an operation with the rows, and the files beside them, of a body in parts; blocks."""
+    parts = Parts(call.writer.limits.spool)
+    try:
+        parts.take(boundary_of(body.content_type), body.chunks())
+        arguments, rows = checked_rows(operation, {name: parsed(text) for name, text in parts.rows.items()}, given)
+        attached = Attached(parts.sizes, parts.read)
+        attached.check(rows or ())
+        done: Inserted = invoke(operation, call, arguments, rows=sent_rows(rows, attached))
+        return done
+    finally:
+        parts.close()
 
+
+_WORK: dict[str, Callable[[Operation, Call, Body, dict[str, Any]], Inserted]] = {
+    JSON: _of_json,
+    ARROW_STREAM: _of_arrow,
+    MULTIPART: _of_parts,
+}
+
+
+def _answer(operation: Operation, accept: str, written: Written, rejected: pa.Table | None) -> Response:
+    status = HTTPStatus.OK if written.repeated else operation.status
+    # RFC 9110, section 15.3.2: where what was made is.
+    headers = {"location": f"/api/v1/tables/{written.table.replace('/', '.')}"} if written.kind == "create" else {}
+    if rejected is not None and ARROW_STREAM in accept.lower():
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, rejected.schema) as stream:
             stream.write_table(rejected)
-        headers = {"pxt-written": json.dumps(written.to_json())}
+        headers["pxt-written"] = json.dumps(written.to_json())
         return Response(sink.getvalue().to_pybytes(), status, headers, media_type=ARROW_STREAM)
-    body = written.to_json() | {"rejected_rows": [] if rejected is None else _as_json(rejected)}
-    return Response(json.dumps(body), status, media_type="application/json")
-
-
-def _as_json(rejected: "pa.Table") -> list[dict[str, Any]]:
-    """The first rows of a table, long values cut: they tell what was wrong, and the client has them."""
-    head = rejected.slice(0, _ANSWERED_ROWS)
-    columns = [_values(column) for column in head.columns]
-    return [dict(zip(head.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def _values(column: "pa.ChunkedArray") -> list[Any]:
-    import pyarrow as pa
-
-    try:
-        # Arrow writes a time that Python has no class for: what is at fault may be its year.
-        values = (column.cast(pa.utf8()) if pa.types.is_temporal(column.type) else column).to_pylist()
-    except (pa.ArrowException, ValueError, OverflowError):
-        values = [None] * len(column)
-    return [_value(value) for value in values]
-
-
-def _value(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return base64.b64encode(value[:_ANSWERED_LENGTH]).decode()
-    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    return str(value)[:_ANSWERED_LENGTH]
+    return Response(operation.response.dump_json(receipt(written, rejected)), status, headers, media_type=JSON)

@@ -24,11 +24,16 @@ class MediaLinks:
     grants: MediaGrants
     base_url: Callable[[], str]
 
-    def url_of(self, principal: Principal) -> UrlOf:
-        """What the URLs of the cells of a column begin with, for one query: each column is signed once."""
+    def url_of(self, principal: Principal, *, include_deleted: bool = False) -> UrlOf:
+        """What the URLs of the cells of a column begin with, for one query: each column is signed once.
+
+        Args:
+            principal: who may follow them.
+            include_deleted: whether they lead to cells of rows that are deleted softly, too.
+        """
 
         @cache
         def url_of(column: MediaColumn) -> str:
-            return f"{self.base_url()}{MEDIA_PATH}/{self.grants.mint(principal.key_id, *column)}/"
+            return f"{self.base_url()}{MEDIA_PATH}/{self.grants.mint(principal.key_id, *column, include_deleted)}/"
 
         return url_of

@@ -85,7 +85,9 @@ def _found(store: OpenStore, grant: MediaGrant, cell: str) -> Cell:
         raise _not_found()
     *row_id, v_min = map(int, cell.split("."))
     column, operation = MediaColumn(grant.table_id, grant.version, grant.column_id), find_operation(query.__name__)
-    return store.engine.cell(column, tuple(row_id), v_min, lambda table: principal.may(operation, table))
+    return store.engine.cell(
+        column, tuple(row_id), v_min, lambda table: principal.may(operation, table), include_deleted=grant.include_deleted
+    )
 
 
 def _thumbnail(store: OpenStore, cell: Cell, size: int, expires: int) -> MediaFile:

@@ -1,4 +1,4 @@
-"""Statements of SQL that write: INSERT, UPDATE and DELETE, each as the operation that does the same."""
+"""Statements of SQL that write: INSERT, UPDATE, DELETE and DROP TABLE, each as the operation that does the same."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pxt_flight.engine.dml import Change, Delete, Dml, Insert, Update, check_count, parse_dml
+from pxt_flight.engine.dml import Change, Delete, Dml, Drop, Insert, Update, check_count, parse_dml
 from pxt_flight.engine.scan import Request, Stream
 from pxt_flight.engine.target import Target
 from pxt_flight.engine.types import ColumnType
@@ -18,45 +18,49 @@ from pxt_flight.errors import PxtFlightError, error
 from pxt_flight.operations import changes, queries
 from pxt_flight.operations.call import Call
 from pxt_flight.operations.queries import Parameter
+from pxt_flight.operations.tables import drop_table
 from pxt_flight.operations.writes import ROW_ERRORS, Rows, insert
 from pxt_flight.public_api import public_api
 
 _SQL_ERRORS = ("sql_syntax", "sql_not_allowed", "sql_unsupported", "predicate_required", "INVALID_EXPRESSION")
 
 
-@public_api(permission="write", raises=(*_SQL_ERRORS, *ROW_ERRORS))
-def execute(call: Call, sql: str, parameters: list[Parameter] | None = None, idempotency_key: str | None = None) -> dict[str, Any]:
-    """Run one INSERT, UPDATE or DELETE, as one version of its table.
+@public_api(category="queries", path="/api/v1/execute", permission="write", raises=(*_SQL_ERRORS, *ROW_ERRORS))
+def execute(call: Call, sql: str, parameters: list[Parameter] | None = None, idempotency_key: str | None = None) -> Written:
+    """Run one INSERT, UPDATE or DELETE, as one version of its table, or one DROP TABLE.
 
     Args:
         call: who asks.
         sql: `INSERT INTO t (...) VALUES ...` or `SELECT ...`, `UPDATE t SET ... WHERE ...` or `DELETE FROM t WHERE ...`; placeholders `$1`
-            or `?`. A DELETE needs the permission for that.
+            or `?`. A DELETE needs the permission for that, `DROP TABLE [IF EXISTS] t [CASCADE]` that to change schemas.
         parameters: the values of the placeholders, in order.
-        idempotency_key: a name of the client's for this write: asked again under it, it is not done again.
+        idempotency_key: a name of the client's for this write: asked again under it, it is not done again; not for a DROP.
 
     Returns:
         What was done: `inserted`, `updated`, `deleted`, `version` and more.
     """
-    return run_statement(call, parsed(sql), [tuple(parameters or ())], idempotency_key=idempotency_key).to_json()
+    return run_statement(call, parsed(sql), [tuple(parameters or ())], idempotency_key=idempotency_key)
 
 
 def parsed(sql: str) -> Dml:
-    """The INSERT, UPDATE or DELETE of a text.
+    """The INSERT, UPDATE, DELETE or DROP TABLE of a text.
 
     Raises:
         InvalidRequestError: it is another statement, or at fault.
     """
     statement = parse_dml(sql)
     if statement is None:
-        raise error("sql_not_allowed", "This is no INSERT, UPDATE or DELETE.", hint="Send a SELECT as a query. Nothing was changed.")
+        raise error(
+            "sql_not_allowed", "This is no INSERT, UPDATE, DELETE or DROP TABLE.", hint="Send a SELECT as a query. Nothing was changed."
+        )
     return statement
 
 
 def check_statement(call: Call, statement: Dml, directory: str = "") -> None:
     """Refuse a statement on a table that this key may not write, or that does not exist, before its parameters come."""
     path = _placed(call, statement, directory)
-    call.writer.target(path)
+    if not isinstance(statement, Drop):
+        call.writer.target(path)
 
 
 def run_statement(
@@ -77,6 +81,8 @@ def run_statement(
     path = _placed(call, statement, directory)
     for binding in bindings:
         check_count(statement.parameters, binding)
+    if isinstance(statement, Drop):
+        return _dropped(call, statement, path, idempotency_key)
     if isinstance(statement, Insert):
         with _inserted(call, statement, bindings, call.writer.target(path), directory) as rows:
             written, _ = insert(call, rows, path, idempotency_key=idempotency_key)
@@ -90,8 +96,16 @@ def run_statement(
     asked: dict[str, Any] = {"where": change.where, "parameters": list(change.parameters), "idempotency_key": idempotency_key}
     asked["all_rows"] = change.where is None
     if isinstance(statement, Delete):
-        return Written.from_json(changes.delete(call, path, **asked))
-    return Written.from_json(changes.update(call, path, change.values, expressions=change.expressions, **asked))
+        return changes.delete(call, path, **asked)
+    return changes.update(call, path, change.values, expressions=change.expressions, **asked)
+
+
+def _dropped(call: Call, statement: Drop, path: str, idempotency_key: str | None) -> Written:
+    if idempotency_key is not None:
+        hint = "Say IF EXISTS, to ask again."
+        raise error("INVALID_ARGUMENT", "A DROP takes no idempotency key.", hint=hint, where={"argument": "idempotency_key"})
+    drop_table(call, path, force=statement.cascade, if_missing="ignore" if statement.if_exists else "error")
+    return Written("drop", path, 0)
 
 
 def _read_texts(change: Change, table: Target) -> Change:
@@ -121,8 +135,10 @@ def run_rows(call: Call, statement: Dml, rows: Rows, *, directory: str = "") -> 
         InvalidRequestError: `sql_unsupported`, it is an UPDATE or DELETE of another form.
     """
     path = _placed(call, statement, directory)
-    target = call.writer.target(path)
     check_count(statement.parameters, rows.schema)
+    if isinstance(statement, Drop):
+        return _dropped(call, statement, path, None)
+    target = call.writer.target(path)
     if isinstance(statement, Insert):
         numbers = statement.bound_columns()
         assert numbers is not None
@@ -148,7 +164,8 @@ def _placed(call: Call, statement: Dml, directory: str) -> str:
         with suppress(PxtFlightError):  # a directory that is gone holds nothing
             inside = f"{directory}/{path}"
             path = inside if inside in call.engine.list_tables(directory, recursive=False) else path
-    call.require({Insert: insert, Update: changes.update, Delete: changes.delete}[type(statement)].__name__, path)
+    names = {Insert: "Table.insert", Update: "Table.update", Delete: "Table.delete", Drop: "drop_table"}
+    call.require(names[type(statement)], path)
     return path
 
 

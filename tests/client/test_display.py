@@ -128,11 +128,11 @@ def test_nothing_is_read_unless_it_is_displayed(db, long_lines, streams):
 def test_what_is_displayed_asks_for_thumbnails_whatever_the_default(films, db):
     asked = []
 
-    def run(sql, parameters=(), *, media=None):
+    def run(sql, parameters=(), *, media=None, **options):
         asked.append(media)
-        return db.sql(sql, parameters, media=media)
+        return db.sql(sql, parameters, media=media, **options)
 
-    Table(name_of(films), run, db._transport.call, db._writes)._repr_html_()
+    Table(name_of(films), run, db._transport.call, db._writes, db.read_rows)._repr_html_()
     assert asked == ["thumbnail:96", None]  # the second counts: no media in it
 
 

@@ -62,7 +62,7 @@ def test_what_is_asked_of_the_server(db, long_lines, monkeypatch):
         return ANSWER
 
     result = db.sql("select id from client_lines where id < $1", [3])
-    monkeypatch.setattr(db._transport, "call", call)
+    monkeypatch.setattr(db, "_call", call)
     expected = ("pixeltable.explain", {"sql": "select id from client_lines where id < $1", "parameters": [3]})
     assert result.explain() == db.explain("select id from client_lines where id < $1", (3,))
     assert asked == [expected, expected]

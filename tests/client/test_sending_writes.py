@@ -104,9 +104,9 @@ def test_the_answer(taker):
     assert written.rejected == REJECTED
     assert written.rejected_rows == 1
     assert told == [(2, 2), (1, 2)]
-    insert = server.commands[0].pop("insert")
+    insert = server.commands[0].pop("table.insert")
     assert insert.pop("idempotency_key")
-    assert insert == {"table": "films", "on_error": "ignore"}
+    assert insert == {"table_path": "films", "on_error": "ignore"}
     assert server.commands[0] == {"ends": True, "progress": True}
     assert (server.rows, server.ends) == ([[2, 0]], [True])
 
@@ -115,7 +115,7 @@ def test_the_key_of_the_caller(taker):
     server, db = taker(say({"written": WRITTEN}), lambda: WRITTEN)
     db.table("films").insert(id=1, idempotency_key="mine")
     db.table("films").update({"id": 1}, all_rows=True, idempotency_key="mine")
-    assert server.commands[0]["insert"]["idempotency_key"] == server.commands[1][1]["idempotency_key"] == "mine"
+    assert server.commands[0]["table.insert"]["idempotency_key"] == server.commands[1][1]["idempotency_key"] == "mine"
 
 
 def test_no_rows_are_one_empty_batch(taker):
@@ -172,11 +172,12 @@ def test_changes_say_all_that_was_asked(taker):
     films.revert(4)
     (_, update), (_, delete), (_, all_rows), (_, revert) = server.commands
     for body in (update, delete, all_rows, revert):
-        assert (body.pop("table"), len(body.pop("idempotency_key"))) == ("dir/films", 36)
-    condition = {"where": "id = $1", "parameters": [2], "max_affected": 3, "all_rows": False}
+        assert (body.pop("table_path"), len(body.pop("idempotency_key"))) == ("dir/films", 36)
+    hard = {"soft": False, "include_deleted": False}
+    condition = {"where": "id = $1", "parameters": [2], "max_affected": 3, "all_rows": False, "include_deleted": False}
     assert update == condition | {"set": {"id": 1}, "expressions": {"n": "n + 1"}, "dry_run": True}
-    assert delete == condition | {"dry_run": False}
-    assert all_rows == {"where": None, "parameters": [], "max_affected": None, "all_rows": True, "dry_run": False}
+    assert delete == condition | {"dry_run": False, "soft": False}
+    assert all_rows == {"where": None, "parameters": [], "max_affected": None, "all_rows": True, "dry_run": False} | hard
     assert revert == {"version": 4}
 
 
@@ -187,8 +188,8 @@ def test_rows_that_change_others_are_whole(taker):
     films.upsert([{"id": 2}])
     films.delete_rows([{"id": 2}])
     names = [next(iter(command)) for command in server.commands]
-    assert names == ["update_rows", "update_rows", "delete_rows"]
-    assert [command["update_rows"]["if_missing"] for command in server.commands[:2]] == ["error", "insert"]
+    assert names == ["table.update_rows", "table.update_rows", "table.delete_rows"]
+    assert [command["table.update_rows"]["if_missing"] for command in server.commands[:2]] == ["error", "insert"]
     with pytest.raises(pf.InvalidRequestError, match="lacks a column that others have"):
         films.update_rows([{"_rowid": 1, "id": 2}, {"_rowid": 1}])
 
@@ -199,7 +200,7 @@ def test_rows_that_change_others_are_whole(taker):
 def test_a_lost_answer_is_asked_for_once_more_under_the_same_key(taker):
     server, db = taker(lose, say({"written": WRITTEN | {"repeated": True}}))
     assert db.table("films").insert([{"id": 1}]).repeated
-    first, second = (command["insert"]["idempotency_key"] for command in server.commands)
+    first, second = (command["table.insert"]["idempotency_key"] for command in server.commands)
     assert first == second
     assert server.rows == [[1, 0]] * 2
 
@@ -224,7 +225,7 @@ def test_rows_that_cannot_be_sent_again_are_asked_for(taker):
     written = db.table("films").insert(iter([{"id": 1}]))
     assert (written.version, written.inserted, written.repeated) == (8, 1, True)
     assert server.rows == [[1, 0], [0]]
-    assert server.commands[0]["insert"] == server.commands[1]["insert"]
+    assert server.commands[0]["table.insert"] == server.commands[1]["table.insert"]
 
 
 def test_rows_that_cannot_be_sent_again_and_were_not_written(taker):
@@ -292,3 +293,10 @@ def test_ctrl_c_after_all_is_sent_tells_the_key():
         release.set()
     assert "idempotency_key 'mine'" in out
     assert (err, process.returncode) == ("", 0)
+
+
+def test_a_push_that_begins_after_the_connection_was_closed(taker):
+    _, db = taker()
+    db.close()
+    with db._transport.push({"table.insert": {}}, pa.schema([("id", pa.int64())])) as push, pytest.raises(pf.ConnectError, match="closed"):
+        list(push.end())

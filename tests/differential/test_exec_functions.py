@@ -155,7 +155,7 @@ REFUSED = [
     ("convert(img, 'nomode')", "INVALID_ARGUMENT", "as mode"),
     ("width(s)", "TYPE_MISMATCH", "takes an image"),
     ("width(width(img))", "TYPE_MISMATCH", "takes an image"),
-    ("similarity(plain, 'x')", "INVALID_ARGUMENT", "embedding index"),
+    ("similarity(plain, 'x')", "INDEX_NOT_FOUND", "embedding index"),
     ("similarity(s, 7)", "TYPE_MISMATCH", "takes a text"),
     ("similarity(s, plain)", "TYPE_MISMATCH", "a constant"),
     ("similarity(id, 'x')", "TYPE_MISMATCH", "takes a column"),

@@ -111,8 +111,8 @@ def test_the_self_test_finds(sabotage, engine, new_engine, name, tmp_path, monke
     right = answers(engine, name)
     compile_relation, struck = plan.compile_relation, []
 
-    def sabotaged(*arguments):
-        compiled = compile_relation(*arguments)
+    def sabotaged(*arguments, **options):
+        compiled = compile_relation(*arguments, **options)
         wrong = SABOTAGES[sabotage](compiled)
         struck.append(wrong != compiled)
         return wrong
@@ -171,7 +171,7 @@ def test_the_self_test_survives_a_seam_that_fails(new_engine, name, tmp_path, mo
     from pxt_flight.engine.seam import plan
     from pxt_flight.engine.selftest import verify_copy
 
-    def failing(*arguments):
+    def failing(*arguments, **options):
         raise AttributeError("SqlScanNode has no attribute select_list")
 
     monkeypatch.setattr(plan, "compile_relation", failing)

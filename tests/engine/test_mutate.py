@@ -29,8 +29,8 @@ def act(server):
     options = fl.FlightCallOptions(headers=[(b"authorization", f"Bearer {server.key}".encode())])
     with fl.connect(server.flight_uri) as client:
 
-        def run(name, **arguments):
-            action = fl.Action(f"pixeltable.{name}", json.dumps(arguments).encode())
+        def run(name, table, **arguments):
+            action = fl.Action(f"table.{name}", json.dumps({"table_path": table, **arguments}).encode())
             try:
                 return json.loads(next(iter(client.do_action(action, options))).body.to_pybytes())
             except fl.FlightError as fault:
@@ -45,9 +45,10 @@ def put(server):
     options = fl.FlightCallOptions(headers=[(b"authorization", f"Bearer {server.key}".encode())])
     with fl.connect(server.flight_uri) as client:
 
-        def run(name, rows, **arguments):
+        def run(name, rows, table, **arguments):
+            command = json.dumps({f"table.{name}": {"table_path": table, **arguments}})
             try:
-                writer, reader = client.do_put(fl.FlightDescriptor.for_command(json.dumps({name: arguments})), rows.schema, options)
+                writer, reader = client.do_put(fl.FlightDescriptor.for_command(command), rows.schema, options)
                 with writer:
                     writer.write_table(rows)
                     writer.done_writing()

@@ -264,7 +264,7 @@ def test_history_names_who_wrote_what(server, table, pxt):
     path, options = table.get_metadata()["path"], fl.FlightCallOptions(headers=[(b"authorization", f"Bearer {server.key}".encode())])
 
     def put(numbers, key):
-        command = {"insert": {"table": path, "idempotency_key": key}}
+        command = {"table.insert": {"table_path": path, "idempotency_key": key}}
         rows = pa.table({"x": pa.array(numbers, pa.int64())})
         with client.do_put(fl.FlightDescriptor.for_command(json.dumps(command).encode()), rows.schema, options)[0] as writer:
             writer.write_table(rows)
@@ -274,8 +274,8 @@ def test_history_names_who_wrote_what(server, table, pxt):
         table.insert([{"x": 3}])  # by Pixeltable itself: a version, and no write of ours
         put([4], "b")
         put([4], "b")
-        (answer,) = client.do_action(fl.Action("pixeltable.table_writes", json.dumps({"table": path}).encode()), options)
-        (newest,) = client.do_action(fl.Action("pixeltable.table_writes", json.dumps({"table": path, "limit": 1}).encode()), options)
+        (answer,) = client.do_action(fl.Action("table.writes", json.dumps({"table_path": path}).encode()), options)
+        (newest,) = client.do_action(fl.Action("table.writes", json.dumps({"table_path": path, "limit": 1}).encode()), options)
     writes = json.loads(answer.body.to_pybytes())
     assert json.loads(newest.body.to_pybytes()) == writes[:1]
     assert [(write["version"], write["kind"], write["inserted"], write["rejected"]) for write in writes] == [

@@ -9,7 +9,7 @@ import pyarrow.flight as fl
 uri, key, table, batches = sys.argv[1:]
 options = fl.FlightCallOptions(headers=[(b"authorization", f"Bearer {key}".encode())])
 # Without "ends": what tells the server that this is not the end is gRPC's word alone.
-command = json.dumps({"insert": {"table": table, "idempotency_key": "dying"}}).encode()
+command = json.dumps({"table.insert": {"table_path": table, "idempotency_key": "dying"}}).encode()
 schema = pa.schema([("id", pa.int64()), ("text", pa.string())])
 writer, _ = fl.connect(uri).do_put(fl.FlightDescriptor.for_command(command), schema, options)
 for number in range(int(batches)):

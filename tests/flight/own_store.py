@@ -155,7 +155,7 @@ class OwnStore:
 
     def put(self, table: str, batches: list[pa.RecordBatch], key: str | None = None, *, ends: bool = True) -> Any:
         """Insert batches as a well-behaved client does, or as one that forgets to say that this is the end."""
-        command = {"insert": {"table": table, "idempotency_key": key}, "ends": True}
+        command = {"table.insert": {"table_path": table, "idempotency_key": key}, "ends": True}
         with ExitStack() as stack:
             client = stack.enter_context(self.client())
             descriptor = fl.FlightDescriptor.for_command(json.dumps(command).encode())

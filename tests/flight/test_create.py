@@ -16,8 +16,8 @@ ROWS = pa.table({"id": pa.array([1, 2, 3]), "name": ["a", None, "c"]})
 def create(server, as_owner, pxt):
     """`create(rows, name, **arguments)` answers what was written."""
 
-    def put(rows=ROWS, name=NAME, operation="create_table", **arguments):
-        command = json.dumps({operation: {"table": name, **arguments}}).encode()
+    def put(rows=ROWS, name=NAME, **arguments):
+        command = json.dumps({"pixeltable.create_table": {"path": name, **arguments}}).encode()
         with fl.connect(server.flight_uri) as client:
             writer, reader = client.do_put(fl.FlightDescriptor.for_command(command), rows.schema, as_owner)
             try:
@@ -42,6 +42,22 @@ def test_a_table_with_its_rows(create, pxt):
     assert {name: column["type_"] for name, column in table.get_metadata()["columns"].items()} == {"id": "Int", "name": "String | None"}
     assert table.get_metadata()["primary_key"] == ["id"]
     assert list(table.order_by(table.id).collect()["name"]) == ["a", None, "c"]
+
+
+def test_rows_of_a_declared_schema(create, pxt):
+    """The schema says what the columns are, not the rows; one that the rows have not is NULL."""
+    written = create(schema={"id": "Float", "name": "String | None", "more": "Json | None"}, primary_key="id", comment="said")
+    assert written["inserted"] == 3
+    table = pxt.get_table(NAME)
+    assert [column["type_"] for column in table.get_metadata()["columns"].values()] == ["Float", "String | None", "Json | None"]
+    assert table.get_metadata()["comment"] == "said"
+    assert table.order_by(table.id).collect()[0] == {"id": 1.0, "name": "a", "more": None}
+    with pytest.raises(Exception, match="PATH_ALREADY_EXISTS"):
+        create(schema={"id": "Int"})
+    assert create(schema={"id": "Int"}, if_exists="ignore")["inserted"] == 0
+    with pytest.raises(Exception, match="COLUMN_NOT_FOUND"):
+        create(schema={"id": "Int"}, if_exists="replace")
+    assert table.count() == 3
 
 
 def test_an_empty_table(create, pxt):

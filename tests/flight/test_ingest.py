@@ -229,11 +229,29 @@ def test_pandas_round_trip(adbc, name):
         frame.to_sql(name, adbc, index=False, if_exists="fail")
 
 
-def test_pandas_replaces_by_dropping_which_is_refused(cursor, name):
+def test_pandas_replaces_a_table(adbc, name, pxt):
+    pd.DataFrame({"id": [1, 2]}).to_sql(name, adbc, index=False)
+    pd.DataFrame({"other": ["a", "b", "c"]}).to_sql(name, adbc, index=False, if_exists="replace")  # sends DROP TABLE first
+    assert pd.read_sql(f"select * from {name} order by other", adbc)["other"].tolist() == ["a", "b", "c"]
+    assert pxt.get_table(name).columns() == ["other"]
+
+
+def test_a_table_is_dropped_by_sql(cursor, name, pxt):
     cursor.adbc_ingest(name, ROWS, mode="create")
-    with pytest.raises(adbc_driver_manager.Error, match=r"sql_not_allowed: DROP is not served.*in the mode replace"):
-        cursor.execute(f'DROP TABLE "{name}"')  # what `to_sql(if_exists="replace")` sends first
+    pxt.create_view(f"{name}_view", pxt.get_table(name))
+    with pytest.raises(adbc_driver_manager.Error, match="CONSTRAINT_VIOLATION"):
+        cursor.execute(f"DROP TABLE {name}")
     assert read(cursor, name).num_rows == 2
+    cursor.execute(f'DROP TABLE "{name}" CASCADE')
+    assert {name, f"{name}_view"} & set(pxt.list_tables()) == set()
+    with pytest.raises(adbc_driver_manager.Error, match="TABLE_NOT_FOUND"):
+        cursor.execute(f"DROP TABLE {name}")
+    cursor.execute(f"DROP TABLE IF EXISTS {name}")
+    for text in (f"DROP TABLE {name}, other", f"DROP VIEW {name}", f"DROP SCHEMA {name}"):
+        with pytest.raises(adbc_driver_manager.Error, match="sql_not_allowed"):
+            cursor.execute(text)
+    with pytest.raises(adbc_driver_manager.Error, match="sql_unsupported"):
+        cursor.execute(f"DROP TEMPORARY TABLE {name}")
 
 
 def test_duckdb_round_trip(cursor, name):

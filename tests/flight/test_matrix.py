@@ -198,10 +198,10 @@ def test_adbc_writes(adbc, written, write):
 
 
 REFUSED_WRITES = {
-    "execute DDL": lambda cursor: cursor.execute("drop table wire_films"),
+    "execute DDL": lambda cursor: cursor.execute("alter table wire_films add column x int"),
     "executemany of a SELECT": lambda cursor: cursor.executemany("select id from wire_films where id = ?", [(1,), (2,)]),
     "executescript of two": lambda cursor: cursor.executescript("delete from wire_films where true; drop table wire_films"),
-    "executescript of DDL": lambda cursor: cursor.executescript("drop table wire_films"),
+    "executescript of DDL": lambda cursor: cursor.executescript("create table wire_more (id int)"),
     "executescript of a SELECT": lambda cursor: cursor.executescript("select 1"),
 }
 
@@ -321,7 +321,7 @@ def test_pyarrow_flight(stranger, as_owner, films, descriptor):
 
 @pytest.mark.parametrize(
     "descriptor",
-    [fl.FlightDescriptor.for_path("wire_written"), fl.FlightDescriptor.for_command(b'{"insert": {"table": "wire_written"}}')],
+    [fl.FlightDescriptor.for_path("wire_written"), fl.FlightDescriptor.for_command(b'{"table.insert": {"table_path": "wire_written"}}')],
     ids=["path", "command"],
 )
 def test_pyarrow_flight_do_put(stranger, as_owner, written, descriptor):

@@ -20,6 +20,9 @@ def films(pxt):
 
 
 def command(**body):
+    """A command of `insert` and what stands beside it."""
+    if "insert" in body:
+        body = {"table.insert": body.pop("insert"), **body}
     return fl.FlightDescriptor.for_command(json.dumps(body).encode())
 
 
@@ -44,7 +47,7 @@ def ids(table):
 
 @pytest.mark.parametrize(
     "descriptor",
-    [PATH, fl.FlightDescriptor.for_path("puts_films/"), command(insert={"table": "/Puts_Films"})],
+    [PATH, fl.FlightDescriptor.for_path("puts_films/"), command(insert={"table_path": "/Puts_Films"})],
     ids=["path", "slash", "command"],
 )
 def test_rows_by_path_and_by_command(server, as_owner, films, descriptor):
@@ -70,7 +73,9 @@ def test_batches_are_one_version(server, as_owner, films):
 
 
 def test_progress_is_told_before_the_end(server, as_owner, films):
-    *told, last = put(server.flight_uri, as_owner, command(insert={"table": "puts_films"}, progress=True), pa.table({"id": range(5000)}))
+    *told, last = put(
+        server.flight_uri, as_owner, command(insert={"table_path": "puts_films"}, progress=True), pa.table({"id": range(5000)})
+    )
     assert told[-1] == {"progress": [5000, 5000]}
     assert all(done <= total == 5000 for done, total in (message["progress"] for message in told))
     assert last["written"]["inserted"] == 5000
@@ -78,11 +83,11 @@ def test_progress_is_told_before_the_end(server, as_owner, films):
 
 def test_a_fault_of_a_write_that_tells_its_progress(server, as_owner, films):
     with pytest.raises(fl.FlightError, match="COLUMN_NOT_FOUND"):
-        put(server.flight_uri, as_owner, command(insert={"table": "puts_films"}, progress=True), pa.table({"id": [1], "nope": [1]}))
+        put(server.flight_uri, as_owner, command(insert={"table_path": "puts_films"}, progress=True), pa.table({"id": [1], "nope": [1]}))
 
 
 def test_a_client_that_says_when_it_ends(server, as_owner, films):
-    descriptor = command(insert={"table": "puts_films"}, ends=True)
+    descriptor = command(insert={"table_path": "puts_films"}, ends=True)
     with pytest.raises(fl.FlightError, match="upload_incomplete: The rows ended in the middle"):
         put(server.flight_uri, as_owner, descriptor)
     assert films.count() == 0
@@ -100,13 +105,16 @@ BAD = {
     "deep": (fl.FlightDescriptor.for_command(b"[" * 100_000), "INVALID_ARGUMENT: The command names no operation"),
     "no operation": (command(ends=True), "INVALID_ARGUMENT: The command names no operation"),
     "an operation without rows": (command(list_tables={}), "INVALID_ARGUMENT: The command names no operation"),
-    "two operations": (command(insert={"table": "puts_films"}, create_table={"table": "x"}), "INVALID_ARGUMENT: The command names no op"),
-    "no table": (command(insert={}), "INVALID_ARGUMENT: insert: table"),
-    "no arguments": (command(insert=3), "INVALID_ARGUMENT: insert"),
-    "an unknown argument": (command(insert={"table": "puts_films", "nope": 1}), "INVALID_ARGUMENT: insert: nope"),
-    "an unknown flag": (command(insert={"table": "puts_films"}, nope=True), "INVALID_ARGUMENT: Beside the operation"),
-    "a flag of another type": (command(insert={"table": "puts_films"}, ends="yes"), "INVALID_ARGUMENT: Beside the operation"),
-    "an unknown choice": (command(insert={"table": "puts_films", "on_error": "x"}), "INVALID_ARGUMENT: .*on_error"),
+    "two operations": (
+        command(insert={"table_path": "puts_films"}, **{"pixeltable.create_table": {"path": "x"}}),
+        "INVALID_ARGUMENT: The command names no op",
+    ),
+    "no table": (command(insert={}), "INVALID_ARGUMENT: Table.insert: table_path"),
+    "no arguments": (command(insert=3), "INVALID_ARGUMENT: Table.insert"),
+    "an unknown argument": (command(insert={"table_path": "puts_films", "nope": 1}), "INVALID_ARGUMENT: Table.insert: nope"),
+    "an unknown flag": (command(insert={"table_path": "puts_films"}, nope=True), "INVALID_ARGUMENT: Beside the operation"),
+    "a flag of another type": (command(insert={"table_path": "puts_films"}, ends="yes"), "INVALID_ARGUMENT: Beside the operation"),
+    "an unknown choice": (command(insert={"table_path": "puts_films", "on_error": "x"}), "INVALID_ARGUMENT: .*on_error"),
 }
 
 
@@ -151,7 +159,7 @@ def test_keys_that_may_not_write(films, limited):
 
 def test_rejected_rows_come_back_as_arrow(server, as_owner, films):
     rows = pa.table({"id": [1, None, 3], "name": ["a", "b" * (2 << 20), "c"]})
-    *pieces, last = put(server.flight_uri, as_owner, command(insert={"table": "puts_films", "on_error": "ignore"}), rows)
+    *pieces, last = put(server.flight_uri, as_owner, command(insert={"table_path": "puts_films", "on_error": "ignore"}), rows)
     assert (last["written"]["inserted"], last["written"]["rejected"]) == (2, 1)
     assert len(pieces) > 1  # none is too large a message for any client
     rejected = pa.ipc.open_stream(b"".join(piece.removeprefix(b"ARROW") for piece in pieces)).read_all()

@@ -27,7 +27,7 @@ def test_a_million_rows(server, stranger, as_owner, table):
     batches = [pa.record_batch([pa.array(range(first, first + BATCH)), scores, names], schema=SCHEMA) for first in range(0, ROWS, BATCH)]
 
     def insert(some):
-        descriptor = fl.FlightDescriptor.for_command(json.dumps({"insert": {"table": "write_memory"}}).encode())
+        descriptor = fl.FlightDescriptor.for_command(json.dumps({"table.insert": {"table_path": "write_memory"}}).encode())
         writer, reader = stranger.do_put(descriptor, SCHEMA, as_owner)
         for batch in some:
             writer.write_batch(batch)

@@ -10,6 +10,7 @@ from media_links import KINDS, grant_in, make_film
 import pxt_flight as pf
 from pxt_flight.access.grants import MediaGrants
 from pxt_flight.http.__main__ import listen
+from pxt_flight.http.api import create_api
 from pxt_flight.http.app import create_app
 from pxt_flight.http.opening import Opening
 
@@ -94,7 +95,7 @@ def serve(tmp_path):
     running = []
 
     def serve(open_store):
-        opening, listener = Opening(open_store), listen("127.0.0.1", 0)
+        opening, listener = Opening(open_store, lambda store: create_api(store, tmp_path)), listen("127.0.0.1", 0)
         server = uvicorn.Server(uvicorn.Config(create_app(tmp_path, opening), log_level="critical", ws="none", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         opening.begin()

@@ -13,6 +13,7 @@ import uvicorn
 from events import eventually
 
 from pxt_flight.http.__main__ import listen
+from pxt_flight.http.api import create_api
 from pxt_flight.http.app import create_app
 from pxt_flight.http.opening import Opening
 
@@ -161,15 +162,15 @@ def test_a_message_that_claims_to_be_huge(post, films):
     assert problem(answer) == (413, "upload_too_large")
 
 
-@pytest.mark.parametrize("kind", ["application/json", "text/csv", ""])
+@pytest.mark.parametrize("kind", ["application/xml", "text/csv", ""])
 def test_other_kinds_of_bodies(post, films, kind):
     answer = post(b"[]", content_type=kind)
-    assert problem(answer) == (415, "UNSUPPORTED_OPERATION")
-    assert "Rows as JSON are not served yet" in answer.json()["hint"]
+    assert problem(answer) == (415, "media_type_unsupported")
+    assert {ARROW, "application/json", "multipart/form-data"} == set(answer.headers["accept-post"].split(", "))
 
 
 def test_an_encoded_body(post, films):
-    assert problem(post(stream(ROWS), content_encoding="gzip")) == (415, "UNSUPPORTED_OPERATION")
+    assert problem(post(stream(ROWS), content_encoding="gzip")) == (415, "media_type_unsupported")
 
 
 @pytest.mark.parametrize(
@@ -188,7 +189,7 @@ def test_names_and_choices_that_there_are_not(post, films, name, expected):
 
 
 def test_other_methods(server):
-    answer = httpx.get(f"{server.http_url}/api/v1/tables/films/rows")
+    answer = httpx.post(f"{server.http_url}/api/v1/tables/films/versions")
     assert problem(answer) == (405, "method_not_allowed")
 
 
@@ -234,7 +235,7 @@ def small(pxt, engine, tmp_path):
     }
     writer = Writer(engine, limits=WriteLimits(size=100_000, spool=tmp_path))
     store = OpenStore(engine, writer, KeyRing(b"p", principals), Signer(b"s" * 32), MediaGrants(b"s" * 32), "")
-    opening, listener = Opening(lambda: store), listen("127.0.0.1", 0)
+    opening, listener = Opening(lambda: store, lambda store: create_api(store, tmp_path)), listen("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(create_app(tmp_path, opening), log_level="critical", ws="none", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     opening.begin()

@@ -7,28 +7,34 @@ import threading
 
 import pytest
 import uvicorn
+from fastapi import FastAPI
 
 import pxt_flight
 from pxt_flight.errors import error
 from pxt_flight.http.__main__ import listen
 from pxt_flight.http.app import create_app
 from pxt_flight.http.opening import Opening
+from pxt_flight.http.problems import add_handlers
 
 
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory):
     """Ask the application over a real connection: answers status, headers and the JSON of the body."""
-    app = create_app(tmp_path_factory.mktemp("home"), Opening(lambda: None))
+    api = FastAPI()
+    add_handlers(api)
+    opening = Opening(lambda: object(), lambda store: api)
+    opening.begin()
+    app = create_app(tmp_path_factory.mktemp("home"), opening)
 
-    @app.get("/fails")
+    @api.get("/fails")
     async def fails():
         raise error("TABLE_NOT_FOUND", "There is no table 'flims'.", hint="Did you mean films?", where={"table": "flims"})
 
-    @app.get("/crashes")
+    @api.get("/crashes")
     async def crashes():
         raise ValueError("/a/path/of/the/server")
 
-    @app.get("/number")
+    @api.get("/number")
     async def number(n: int) -> int:
         return n
 
@@ -66,12 +72,12 @@ def test_health(ask):
     assert (status, body) == (200, {"status": "ok", "version": pxt_flight.__version__})
 
 
-@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/nothing"])
+@pytest.mark.parametrize("path", ["/nothing", "/healthz/x"])
 def test_unknown_path(ask, path):
     status, headers, problem = ask(path)
     assert status == 404
     assert headers["content-type"] == "application/problem+json"
-    assert (problem["type"], problem["title"], problem["status"]) == ("about:blank", "Not Found", 404)
+    assert (problem["type"], problem["title"], problem["status"]) == ("/errors#route_not_found", "There is nothing at this URL.", 404)
     assert problem["code"] == "route_not_found"
     assert problem["where"] == {"path": path}
     assert len(problem["request_id"]) == 32

@@ -5,13 +5,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from pxt_flight import public_api
+from pxt_flight import documented, public_api
 
 
 @contextmanager
 def _scratch() -> Iterator[None]:
-    before = dict(public_api._registry)
+    before, listed = dict(public_api._registry), dict(documented._listed)
     public_api._registry.clear()
+    documented._listed.clear()
     try:
         yield
     finally:
@@ -19,6 +20,7 @@ def _scratch() -> Iterator[None]:
         imported = {name: found for name, found in public_api._registry.items() if found.function.__module__.startswith("pxt_flight.")}
         public_api._registry.clear()
         public_api._registry.update(before | imported)
+        documented._listed.update(listed)
 
 
 @pytest.fixture

@@ -265,12 +265,12 @@ COLUMNS = st.integers(0, 2**32 - 1)
 
 
 @often
-@given(secret=st.binary(min_size=32, max_size=32), key=IDS, table=IDS, version=VERSIONS, column=COLUMNS)
-def test_a_media_grant_is_short_and_read_back(secret, key, table, version, column):
-    grant = MediaGrants(secret).mint(str(key), table.hex, version, column)
+@given(secret=st.binary(min_size=32, max_size=32), key=IDS, table=IDS, version=VERSIONS, column=COLUMNS, include_deleted=st.booleans())
+def test_a_media_grant_is_short_and_read_back(secret, key, table, version, column, include_deleted):
+    grant = MediaGrants(secret).mint(str(key), table.hex, version, column, include_deleted)
     assert re.fullmatch("[A-Za-z0-9_-]{87}", grant)
     read = MediaGrants(secret).read(grant)
-    assert read[:-1] == (str(key), table.hex, version, column)
+    assert read[:-1] == (str(key), table.hex, version, column, include_deleted)
     assert MEDIA_LIFETIME - 60 <= read.expires - time.time() + 1 <= MEDIA_LIFETIME + 1
     other = MediaGrants(secret[::-1] + b"x")
     refused(other, grant)

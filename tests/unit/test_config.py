@@ -42,6 +42,8 @@ def test_defaults(tmp_path):
     engine_threads=st.integers(1, 6),
     query_timeout=st.floats(0.001, 1e6),
     drain_deadline=st.floats(0, 1e6),
+    cors_origins=st.sampled_from([(), ("https://a.example",), ("https://a.example", "http://localhost:3000")]),
+    log_format=st.sampled_from(["console", "json"]),
 )
 def test_settings_travel_through_the_environment(**values):
     settings = Settings(**values)
@@ -49,6 +51,12 @@ def test_settings_travel_through_the_environment(**values):
         for name, value in settings.environment().items():
             patch.setenv(name, value)
         assert Settings() == settings
+
+
+@pytest.mark.parametrize("given", ["*", "https://a.example/", "a.example", "https://*.example", "null", "https://a.example,*"])
+def test_an_origin_is_exact(given):
+    with pytest.raises(ValidationError, match="cors_origins"):
+        Settings(home="/a", cors_origins=given)
 
 
 def test_an_argument_goes_before_the_environment(monkeypatch):

@@ -33,7 +33,8 @@ def imports(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(TREE)))
 def test_sizes(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 400
+    lines = path.read_text().splitlines()
+    assert len(lines) <= 400 or lines[0].startswith("# Generated from ")
     assert [(name, length) for name, length in functions(path) if length > 50] == []
 
 

@@ -3,6 +3,7 @@
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from pxt_flight.documented import list_in_docs
 from pxt_flight.errors import CODES
 from pxt_flight.public_api import HTTP_METHODS, PERMISSIONS, find_operation, get_public_api, operations, public_api
 
@@ -50,16 +51,17 @@ def test_defaults_are_those_of_the_seed():
     ("name", "options", "path", "action"),
     [
         ("create_table", {}, "/api/pixeltable/create_table", "pixeltable.create_table"),
-        ("create_table", {"version": "v2"}, "/api/v2/pixeltable/create_table", "pixeltable.create_table"),
+        ("create_table", {"version": "v2"}, "/api/v2/pixeltable/create_table", "pixeltable.create_table.v2"),
         ("Table.insert", {}, "/api/table/insert", "table.insert"),
-        ("Table.add_column", {"version": "v2"}, "/api/v2/table/add_column", "table.add_column"),
+        ("Table.add_column", {"version": "v2"}, "/api/v2/table/add_column", "table.add_column.v2"),
         ("query", {"path": "/api/v1/query"}, "/api/v1/query", "pixeltable.query"),
-        ("Table.rows", {"path": "/api/v1/tables/{name}/rows", "http_method": "GET"}, "/api/v1/tables/{name}/rows", "table.rows"),
+        ("Table.rows", {"path": "/api/v1/folders/{folder}", "http_method": "GET"}, "/api/v1/folders/{folder}", "table.rows"),
     ],
 )
 def test_paths_and_actions(name, options, path, action):
     make(name, **options)
-    assert (find_operation(name).path, find_operation(name).action) == (path, action)
+    version = options.get("version", "v1")
+    assert (find_operation(name, version).path, find_operation(name, version).action) == (path, action)
 
 
 def test_a_method_of_a_class_belongs_to_it():
@@ -216,3 +218,23 @@ def test_every_registered_operation_is_complete(real_operations):
         documented = operation.function.__doc__
         assert all(f"{name}:" in documented for name in operation.request_model.model_fields)
         assert operation.request_model.model_json_schema()["additionalProperties"] is False
+
+
+def test_a_class_that_is_documented_only():
+    class Function:
+        pass
+
+    class clip(Function):  # noqa: N801  # the seed's own
+        """CLIP embedding function."""
+
+        @classmethod
+        def using(cls, model_id: str = "openai/clip-vit-base-patch32") -> str:
+            return model_id
+
+    clip.__qualname__ = "clip"
+    assert public_api(category="functions.huggingface", endpoint=False)(clip) is clip
+    assert clip.__public_api__ is True
+    assert (clip.__api_metadata__.endpoint, clip.__api_metadata__.summary) == (False, "CLIP embedding function.")
+    assert clip.using() == "openai/clip-vit-base-patch32"
+    list_in_docs("yolox", category="functions.yolox")
+    assert get_public_api() == {"functions.huggingface": ["clip"], "functions.yolox": ["yolox"]}

@@ -8,6 +8,7 @@ import pyarrow as pa
 from pxt_flight.engine.casting.arrays import arrays
 from pxt_flight.engine.casting.cast import Cast, Caster
 from pxt_flight.engine.casting.documents import has_json, json_values
+from pxt_flight.engine.casting.json_cells import JsonCell, json_cells
 from pxt_flight.engine.casting.media import Fetch, media
 from pxt_flight.engine.casting.scalars import booleans, floats, integers, octets, texts, uuids
 from pxt_flight.engine.casting.storage import plain, plain_type
@@ -51,6 +52,9 @@ def caster(column: ColumnType, kind: pa.DataType, *, zone: tzinfo, fetch: Fetch)
     Returns:
         It takes validated arrays; None where no value of the type can fit.
     """
+    if isinstance(kind, JsonCell):
+        cells = json_cells(column, lambda like: caster(column, like, zone=zone, fetch=fetch), fetch)
+        return None if cells is None else lambda array: cells(array.storage)
     bare = plain_type(kind)
     if pa.types.is_null(bare):
         return lambda array: Cast(pa.nulls(len(array), staged_type(column)))

@@ -10,6 +10,8 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from typing import Any, NamedTuple, TypeVar
 
 import pixeltable as pxt
@@ -107,7 +109,7 @@ def batches(
                 yield [_placed(column, below[i]) if i in below else column for i, column in enumerate(values)]
 
 
-def cell_value(table: pxt.Table, column: str, row_id: Sequence[int], v_min: int) -> Image.Image | str | None:
+def cell_value(table: pxt.Table, column: str, row_id: Sequence[int], v_min: int, condition: Any | None = None) -> Image.Image | str | None:
     """Compute or look up one media cell.
 
     Args:
@@ -115,6 +117,7 @@ def cell_value(table: pxt.Table, column: str, row_id: Sequence[int], v_min: int)
         column: its name.
         row_id: the numbers of the row id.
         v_min: the version that wrote the row.
+        condition: which rows there are; None for all.
 
     Returns:
         A picture that has no file, the stored reference or path of a file, or None: no such row, or the cell is NULL.
@@ -124,9 +127,7 @@ def cell_value(table: pxt.Table, column: str, row_id: Sequence[int], v_min: int)
     """
     version = table.select()._from_clause.tvps[0].tbl_version
     conditions = [RowidRef(version, i) == number for i, number in enumerate(row_id)]
-    predicate = conditions[0]
-    for condition in conditions[1:]:
-        predicate = predicate & condition
+    predicate = reduce(and_, conditions if condition is None else [*conditions, condition])
     with closing(batches(table.where(predicate).select(c0=table[column]))) as found:
         for (values,) in found:
             for cell in values:

@@ -53,19 +53,21 @@ def repeated(columns: Mapping[str, str], keys: Collection[str]) -> int:
     return int(execute(f"SELECT count(*) - (SELECT count(*) FROM (SELECT DISTINCT {named} FROM {_SENT} c) d) FROM {_SENT}")[0][0])  # noqa: S608  # names of the store
 
 
-def find(table: pxt.Table, columns: Mapping[str, str], keys: Collection[str]) -> int:
+def find(table: pxt.Table, columns: Mapping[str, str], keys: Collection[str], deletion: str | None = None) -> int:
     """Find the live rows that staged rows name.
 
     Args:
         table: where to look.
         columns: as they were staged.
         keys: those of the columns that name rows: `_rowid`, or the primary key.
+        deletion: the column that must be NULL, which says when a row was deleted softly; None where all rows count.
 
     Returns:
         How many were found.
     """
     tv, places = table._tbl_version.get(), _places(columns)
     same = [_LIVE] if tv.is_data_versioned else []
+    same += [] if deletion is None else [f"s.{tv.cols_by_name[deletion].store_name()} IS NULL"]
     for name in keys:
         column = tv.cols_by_name.get(name)
         stored = "s.rowid" if column is None else f"s.{column.store_name()}"

@@ -17,12 +17,13 @@ from pixeltable.exprs import ColumnRef
 from pixeltable.runtime import get_runtime, reset_runtime
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
+from pxt_flight.engine.seam.deletion import living
 from pxt_flight.engine.seam.probe import NotSqlError
 from pxt_flight.engine.seam.store import DIRECTORIES, FINGERPRINT, MOMENTS
 from pxt_flight.engine.types import ColumnType, MediaColumn, blob_name, parse_type
 
 T = TypeVar("T")
-Property = Literal["value", "errortype", "errormsg", "embedding", "rowid", "first_rowid"]
+Property = Literal["value", "errortype", "errormsg", "embedding", "rowid", "first_rowid", "version"]
 # Table (its id as 36 characters), version, and when that version was made.
 Moment = tuple[str, int, str]
 OBJECT_KEY: str = INLINED_OBJECT_MD_KEY
@@ -46,7 +47,7 @@ SIGNED_BY = "pxt$secret"
 # The types of embeddings -> what gives their bytes (pgvector 0.8).
 _VECTORS = {"VECTOR": "vector_send", "HALFVEC": "halfvec_send"}
 _NAME_BYTES = 63  # of an identifier of Postgres
-_IDS = "CAST(:ids AS uuid[])"
+IDS = "CAST(:ids AS uuid[])"
 # Stands in a relation where each run puts a number that nobody can know before: Postgres would take a user's text such as '(0,{7},1)' for
 # a reference to any row, also one that a view leaves out.
 RUN = '"pxt$run"'
@@ -132,7 +133,12 @@ def in_transaction(work: Callable[[], T]) -> T:
 
 
 def compile_relation(
-    table: pxt.Table, wanted: Sequence[Wanted], kinds: Mapping[str, ColumnType], sources: MutableMapping[CellSource, int]
+    table: pxt.Table,
+    wanted: Sequence[Wanted],
+    kinds: Mapping[str, ColumnType],
+    sources: MutableMapping[CellSource, int],
+    *,
+    hides: bool = True,
 ) -> Relation:
     """Plan a scan of a table with Pixeltable's planner. Needs `in_transaction`.
 
@@ -141,6 +147,7 @@ def compile_relation(
         wanted: the columns.
         kinds: the table's Pixeltable types, by column.
         sources: the numbers that stand for media columns in cell references, to which those of this table are added.
+        hides: whether rows that are deleted softly are left out.
 
     Raises:
         NotSqlError: the plan is not known to be pure SQL.
@@ -149,13 +156,15 @@ def compile_relation(
     named = {want.column for want in wanted if want.column} or {_plainest(kinds)}
     expressions = {name: table[name] for name in sorted(named)}
     expressions |= {want.name: table[want.column].embedding() for want in wanted if want.property == "embedding"}
-    statement, stored, row_id = scanned(table, expressions)
+    statement, stored, row_id = scanned(table, expressions, living(table) if hides else None)
     selected = []
     media: dict[CellSource, MediaColumn] = {}
     blobs: set[str] = set()
     numbers: list[Any] = []
     for want in wanted:
-        if not want.column:
+        if want.property == "version":
+            typed = _row_version(row_id)
+        elif not want.column:
             typed = _row_id(row_id[:1] if want.property == "first_rowid" else row_id)
         elif want.property == "embedding":
             kind = parse_type(str(expressions[want.name].col_type))
@@ -207,18 +216,18 @@ def moments(tables: Iterable[pxt.Table]) -> list[frozenset[Moment]]:
 def stored_moments(versions: Collection[tuple[Any, ...]]) -> frozenset[Moment]:
     """Which versions of these tables and numbers there are, as `run_sql` sees them."""
     ids, numbers = [version[0] for version in versions], [version[1] for version in versions]
-    statement = MOMENTS.format(ids=_IDS, versions="CAST(:versions AS bigint[])")
+    statement = MOMENTS.format(ids=IDS, versions="CAST(:versions AS bigint[])")
     return frozenset((row[0], row[1], row[2]) for row in run_sql(statement, ids=ids, versions=numbers))
 
 
 def fingerprint(ids: Sequence[str]) -> frozenset[tuple[str, str]]:
     """What changes with any change of some tables and directories, as `run_sql` sees them."""
-    return frozenset((row[0], row[1]) for row in run_sql(FINGERPRINT.format(ids=_IDS), ids=list(ids)))
+    return frozenset((row[0], row[1]) for row in run_sql(FINGERPRINT.format(ids=IDS), ids=list(ids)))
 
 
 def directories(ids: Sequence[str]) -> list[str]:
     """The ids of the directories above some tables, as `run_sql` sees them."""
-    return [row[0] for row in run_sql(DIRECTORIES.format(ids=_IDS), ids=list(ids))]
+    return [row[0] for row in run_sql(DIRECTORIES.format(ids=IDS), ids=list(ids))]
 
 
 def run_sql(statement: str, **parameters: Any) -> list[Any]:
@@ -234,13 +243,19 @@ def _versions(table: Any) -> Mapping[Any, Any]:
     return versions
 
 
-def scanned(table: pxt.Table, expressions: Mapping[str, Any]) -> tuple[Any, dict[str, Any], Sequence[Any]]:
+def scanned(table: pxt.Table, expressions: Mapping[str, Any], condition: Any | None = None) -> tuple[Any, dict[str, Any], Sequence[Any]]:
     """Pixeltable's scan for some expressions: its statement, their columns in it by name, and those of the table's row id.
+
+    Args:
+        table: at the version that is to be read.
+        expressions: of Pixeltable's, by name.
+        condition: which rows; None for all.
 
     Raises:
         NotSqlError: the plan is not known to be pure SQL.
     """
-    query = table.select(**{f"c{i}": expression for i, expression in enumerate(expressions.values())})
+    scan = table if condition is None else table.where(condition)
+    query = scan.select(**{f"c{i}": expression for i, expression in enumerate(expressions.values())})
     plan = query._create_query_plan()
     node = plan.exec_root
     while type(node) in _DECODERS:
@@ -260,6 +275,8 @@ def scanned(table: pxt.Table, expressions: Mapping[str, Any]) -> tuple[Any, dict
 
 
 def _plainest(kinds: Mapping[str, ColumnType]) -> str:
+    if not kinds:  # a view that selects some columns: Pixeltable computes each of its own from that of the base
+        raise NotSqlError("no column of the table is stored")
     return min(kinds, key=lambda name: kinds[name].name not in _SCALARS)
 
 
@@ -292,6 +309,14 @@ def _error_property(column: Any, which: str) -> Any:
 def _row_id(columns: Sequence[Any]) -> Any:
     """The row id: the integer, or the numbers from the base to the component with dots between them."""
     return columns[0].expression if len(columns) == 1 else sql.func.concat_ws(".", *columns)
+
+
+def _row_version(columns: Sequence[Any]) -> Any:
+    """The version of the table in which the row was written."""
+    stored = columns[0].table.c
+    if "v_min" not in stored:
+        raise NotSqlError("the table is not versioned")
+    return stored.v_min
 
 
 def media_column(table: pxt.Table, name: str) -> MediaColumn:

@@ -20,14 +20,17 @@ _PARTS: dict[str, tuple[str, ...]] = {
         "Query.referenced_tbl_ids",
     ),
     "pixeltable.catalog": ("ColumnVersionMd.is_iterator_col", "ColumnVersionMd.is_stored", "retry_loop"),
-    "pixeltable.catalog.column": ("Column.qid", "Column.validate_name"),
+    "pixeltable.catalog.column": ("Column.custom_metadata", "Column.qid", "Column.validate_name"),
     "pixeltable.catalog.catalog": ("Catalog._acquire_write_lock", "Catalog.begin_xact", "Catalog.get_table_by_id"),
-    "pixeltable.catalog.local_table": ("LocalTable._tbl_path",),
+    "pixeltable.catalog.local_table": ("LocalTable._tbl_path", "LocalTable._tbl_version"),
     "pixeltable.catalog.schema_object": ("SchemaObject._path",),
-    "pixeltable.catalog.table_path": ("TableVersionPath.tbl_versions",),
+    "pixeltable.catalog.table_path": ("TableVersionPath.get_column_md", "TableVersionPath.tbl_versions"),
     "pixeltable.catalog.table_version": (
+        "TableVersion.cols_by_name",
         "TableVersion.created_at",
         "TableVersion.is_data_versioned",
+        "TableVersion.mutable_views",
+        "TableVersion.name",
         "TableVersion.store_tbl",
         "TableVersion.version",
     ),
@@ -85,6 +88,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
 # Those that writing needs besides; where one is missing, rows are written by `Table.insert`.
 _PARTS_OF_WRITES: dict[str, tuple[str, ...]] = {
     "pixeltable.catalog": ("InsertableTable",),
+    "pixeltable.catalog.catalog": ("Catalog._finalize_pending_ops",),
     "pixeltable.catalog.column": (
         "Column.col_type",
         "Column.destination",
@@ -104,7 +108,6 @@ _PARTS_OF_WRITES: dict[str, tuple[str, ...]] = {
         "TableVersion.IndexInfo.val_col",
         "TableVersion._insert",
         "TableVersion.cols_by_id",
-        "TableVersion.cols_by_name",
         "TableVersion.idxs",
         "TableVersion.insert",
         "TableVersion.mutable_views",
@@ -133,6 +136,16 @@ _PARTS_OF_WRITES: dict[str, tuple[str, ...]] = {
         "StorageTarget.LOCAL_STORE",
     ),
 }
+# Those that dropping several tables as one needs besides; where one is missing, nothing is dropped so.
+_PARTS_OF_DROPS: dict[str, tuple[str, ...]] = {
+    "pixeltable.catalog.catalog": (
+        "Catalog._drop_tbl",
+        "Catalog._roll_forward",
+        "Catalog._roll_forward_ids",
+        "Catalog.get_table_by_id",
+    ),
+    "pixeltable.catalog.schema_object": ("SchemaObject._id",),
+}
 # Those that changes of rows that are there need besides; where one is missing, there are none.
 _PARTS_OF_CHANGES: dict[str, tuple[str, ...]] = {
     "pixeltable.catalog.column": ("Column.cellmd_store_name", "Column.column_version_md", "Column.stores_cellmd"),
@@ -149,6 +162,10 @@ _PARTS_OF_CHANGES: dict[str, tuple[str, ...]] = {
     "pixeltable.metadata.schema": ("Table.MAX_VERSION",),
     "pixeltable.plan": ("Planner.create_update_plan", "UpdatePlan.root", "UpdatePlan.updated_cols"),
     "pixeltable.store": ("StoreBase._raise_if_index_row_too_large", "StoreBase.sa_tbl"),
+}
+# Those that the list of Pixeltable's functions needs; where one is missing, it is empty.
+_PARTS_OF_FUNCTIONS: dict[str, tuple[str, ...]] = {
+    "pixeltable.func": ("Function.self_path", "Function.signatures", "FunctionRegistry.get", "FunctionRegistry.list_functions"),
 }
 
 
@@ -200,6 +217,16 @@ def missing_parts_of_writes() -> list[str]:
 def missing_parts_of_changes() -> list[str]:
     """Those that changes of rows that are there need besides."""
     return _missing(_PARTS_OF_WRITES) + _missing(_PARTS_OF_CHANGES)
+
+
+def missing_parts_of_functions() -> list[str]:
+    """Those that the list of Pixeltable's functions needs."""
+    return _missing(_PARTS_OF_FUNCTIONS)
+
+
+def missing_parts_of_drops() -> list[str]:
+    """Those that dropping several tables as one needs besides."""
+    return _missing(_PARTS) + _missing(_PARTS_OF_WRITES) + _missing(_PARTS_OF_DROPS)
 
 
 def _missing(parts: dict[str, tuple[str, ...]]) -> list[str]:

@@ -10,7 +10,7 @@ from pixeltable.utils.http import fetch_url
 
 from pxt_flight.errors import error
 
-__all__ = ["DIRECTORIES", "FINGERPRINT", "MOMENTS", "ROW_LOCK", "check_column_name", "fetch_url", "libpq_uri", "time_zone"]
+__all__ = ["DIRECTORIES", "FINGERPRINT", "MOMENTS", "NAMES", "ROW_LOCK", "check_column_name", "fetch_url", "libpq_uri", "time_zone"]
 
 # Every change of a table or directory (a write, a new column, a rename, a drop) writes its row anew, which gives it another xmin.
 FINGERPRINT = """
@@ -27,6 +27,7 @@ MOMENTS = """
 SELECT tbl_id::text, version, md->>'created_at' FROM tableversions
 WHERE (tbl_id, version) IN (SELECT * FROM unnest({ids}, {versions}))
 """
+NAMES = "SELECT id::text, md->>'name' FROM tables WHERE id = ANY({ids})"
 # What a write holds from its begin to its end (`Catalog._acquire_write_lock`). Alone it is a transaction, so it lets go again at once.
 ROW_LOCK = "SELECT 1 FROM tables WHERE id = {id} FOR UPDATE"
 
@@ -52,13 +53,13 @@ def check_column_name(name: str) -> None:
     """Whether Pixeltable lets a column be called so.
 
     Raises:
-        InvalidRequestError: `INVALID_ARGUMENT`.
+        InvalidRequestError: `INVALID_COLUMN_NAME`.
     """
     try:
         Column.validate_name(name)
     except RequestError:
         raise error(
-            "INVALID_ARGUMENT",
+            "INVALID_COLUMN_NAME",
             f"No column may be called {name!r}.",
             hint="A name has ASCII letters, digits and _, begins with a letter, and is no word of Python or of Pixeltable's tables.",
             where={"column": name},

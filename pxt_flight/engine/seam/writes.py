@@ -11,11 +11,12 @@ from pixeltable.catalog import retry_loop
 from pixeltable.runtime import get_runtime, reset_runtime
 
 from pxt_flight.engine.seam import files
+from pxt_flight.engine.seam.names import check_names
 from pxt_flight.engine.seam.plan import OutdatedError, moments
-from pxt_flight.errors import error
+from pxt_flight.errors import PxtFlightError, error
 
 T = TypeVar("T")
-__all__ = ["OutdatedError", "execute", "in_write"]
+__all__ = ["OutdatedError", "execute", "in_write", "locking_until"]
 
 
 def in_write(table: pxt.Table, work: Callable[[], T], *, deadline: float, on_begin: Callable[[], None] = lambda: None) -> T:
@@ -38,6 +39,7 @@ def in_write(table: pxt.Table, work: Callable[[], T], *, deadline: float, on_beg
 
     def checked() -> T:
         moments([table])
+        check_names(table)
         _know_row_ids(table)
         with files.unmade_by_failure(table):
             return work()
@@ -74,7 +76,7 @@ def _waiting_until(deadline: float, on_begin: Callable[[], None]) -> Any:
         if not runtime.in_xact:
             is_first = True
             if time.monotonic() > deadline:
-                raise error("table_busy", "Another process is writing this table.", hint="Nothing was written; try again.")
+                raise _busy()
         return begin(*arguments, **named)
 
     def lock_in_time(**named: Any) -> Any:
@@ -89,6 +91,44 @@ def _waiting_until(deadline: float, on_begin: Callable[[], None]) -> Any:
         yield
     finally:
         del runtime.begin_xact, catalog._acquire_write_lock
+
+
+@contextmanager
+def locking_until(deadline: float) -> Any:
+    """Let what Pixeltable does on this thread wait for locks until a deadline, by `time.monotonic`.
+
+    What it still has to do after its first commit (the physical part of a new table, or of one that goes) is waited for: that is going to
+    happen, sooner or later.
+
+    Raises:
+        UnavailableError: `table_busy`.
+    """
+    runtime, catalog = get_runtime(), get_runtime().catalog
+    begin, finalize = runtime.begin_xact, catalog._finalize_pending_ops
+    is_finalizing = False
+
+    def begin_in_time(*arguments: Any, for_write: bool = False, **named: Any) -> Any:
+        if for_write and not runtime.in_xact and not is_finalizing and time.monotonic() > deadline:
+            raise _busy()
+        return begin(*arguments, for_write=for_write, **named)
+
+    def finalized(*arguments: Any, **named: Any) -> Any:
+        nonlocal is_finalizing
+        is_finalizing = True
+        try:
+            return finalize(*arguments, **named)
+        finally:
+            is_finalizing = False
+
+    runtime.begin_xact, catalog._finalize_pending_ops = begin_in_time, finalized
+    try:
+        yield
+    finally:
+        del runtime.begin_xact, catalog._finalize_pending_ops
+
+
+def _busy() -> PxtFlightError:
+    return error("table_busy", "Another process is writing this table.", hint="Nothing was written; try again.")
 
 
 def execute(statement: str, **parameters: Any) -> list[Any]:

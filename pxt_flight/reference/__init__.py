@@ -1,0 +1,1 @@
+"""Projections of the registry: reference pages, TypeScript, the Python client's methods, lists. `make docs` writes them; tests compare."""
