@@ -27,7 +27,7 @@ def looked_at(store):
 
     def state(folder):
         found = folder.glob("pxt_flight/**/*")
-        return {path: path.stat().st_mtime_ns for path in found if not path.match("pxt_flight/metrics/*")}
+        return {path: path.stat().st_mtime_ns for path in found if "metrics" not in path.parts}
 
     def look(folder):
         before = state(folder)
