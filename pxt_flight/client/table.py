@@ -91,7 +91,7 @@ class Table(SoftDeletes, TableOperations):
 
             db.table("films").scan_polars().filter(pl.col("score") > 8).select("name").collect()
 
-        Its columns are asked for now, its rows at each `collect`. The server gets the columns that are used, the conditions that mean
+        Its columns are asked for at once, its rows at each `collect`. The server gets the columns that are used, the conditions that mean
         the same to it as to polars, and the number of a `head` that stands right on the table; polars applies everything again.
 
         Args:
