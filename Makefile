@@ -37,12 +37,16 @@ setup: .venv/.synced ## make .venv from the lock
 demo: .venv/.synced ## demo tables, server, a query into polars, JupyterLab; ARGS=--once ends there
 	@$(BIN)/pxt-flight demo $(ARGS)
 
-test: .venv/.synced ## every correctness suite
-	@$(BIN)/python -m pytest $(ARGS)
+# All of it runs in as many processes as there are cores, 3 at most, each with a store and servers of its own (some 2 GB); what ARGS chooses
+# in one. A file is run by one process, and the files in their order, so that the short ones of tests/unit come last and no process waits long.
+WORKERS = $(if $(ARGS),,-n logical --maxprocesses 3 --dist loadfile --no-loadscope-reorder --durations 15)
+
+test: .venv/.synced ## every correctness suite, in several processes; ARGS=tests/unit in one
+	@$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 coverage: .venv/.synced ## every correctness suite again, its branches measured in all processes; fails below the floors
 	@rm -f .coverage .coverage.*
-	@PYTHONPATH=$(CURDIR) $(BIN)/python -m coverage run -m pytest --timeout 1200 $(ARGS)
+	@PYTHONPATH=$(CURDIR) $(BIN)/python -m coverage run -m pytest --timeout 1200 $(WORKERS) $(ARGS)
 	@PYTHONPATH=$(CURDIR) $(BIN)/python -m coverage combine --quiet
 	@PYTHONPATH=$(CURDIR) $(BIN)/python -m coverage json --quiet -o .coverage_report.json
 	@$(BIN)/python tests/coverage/coverage_page.py .coverage_report.json docs/performance/coverage.md

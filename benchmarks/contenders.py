@@ -124,4 +124,6 @@ def planned_sql(table: Any) -> str:
     relation = plan.in_transaction(lambda: plan.compile_relation(table, wanted, kinds, {}))
     # As Pixeltable's own login: it need not be spared what only our server looks at; Postgres plans the subquery away.
     columns = ", ".join(f"CAST({name} AS text) AS {name}" if kinds[name].name == "Json" else name for name in COLUMNS)
-    return f"SELECT {columns} FROM ({relation.statement}) AS planned"
+    described = table.get_metadata()
+    scan = relation.statement.replace(plan.version_of(described["id"].hex), str(described["version"]))
+    return f"SELECT {columns} FROM ({scan}) AS planned"

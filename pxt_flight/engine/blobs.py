@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pxt_flight.engine.cell_values import to_arrow
 from pxt_flight.engine.media import opened
-from pxt_flight.engine.seam.plan import CellSource
+from pxt_flight.engine.seam.columns import CellSource
 from pxt_flight.engine.store import BlobPlace, Store
 from pxt_flight.engine.types import BLOB_TYPES, ENCODING, NPY
 from pxt_flight.errors import PxtFlightError, error

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pxt_flight.engine.media import MediaMode, StoredFile, check_served
 from pxt_flight.engine.passing import PassedCells
 from pxt_flight.engine.scan import UrlOf
-from pxt_flight.engine.seam.plan import CellSource
+from pxt_flight.engine.seam.columns import CellSource
 from pxt_flight.engine.store import Store
 from pxt_flight.engine.types import MediaColumn
 from pxt_flight.errors import PxtFlightError, error

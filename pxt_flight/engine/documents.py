@@ -20,7 +20,7 @@ from PIL import Image
 from pxt_flight.engine.blobs import Blobs, ChunkFiles, is_blob, loaded, unreadable
 from pxt_flight.engine.cell_values import json_text
 from pxt_flight.engine.runs import secret_of
-from pxt_flight.engine.seam.plan import OBJECT_KEY, CellSource
+from pxt_flight.engine.seam.columns import OBJECT_KEY, CellSource
 from pxt_flight.engine.store import BlobPlace, Store
 from pxt_flight.errors import error
 

@@ -88,6 +88,11 @@ class Engine:
         """The tier of what Postgres can answer."""
         return self._reader.tier if self._reader is not None else "exec" if self._seam is not None else "cursor"
 
+    @property
+    def knows_pixeltable(self) -> bool:
+        """Whether this Pixeltable, and how it stores its tables, is the one that we know."""
+        return self._seam is not None
+
     def read_as(self, reader: str | None) -> None:
         """Run statements in Postgres from now on.
 
@@ -263,7 +268,7 @@ class Engine:
 
     def _make_plans(self, planner: Planner | None) -> Plans:
         plan, batches = (self._seam.plan, self._seam.batches) if self._seam else (None, None)
-        return Plans(self.store, plan, batches, planner, self.slow_because, self.thumbnails, self.run)
+        return Plans(plan, batches, planner, self.slow_because, self.thumbnails, self.run)
 
     def _open(self, request: Request, pins: Sequence[Pin] | None, tier: Tier | None, run: Run, url_of: UrlOf | None) -> Stream:
         """Open a request by the caller's thread, which may last; only planning takes one of the threads that speak to Pixeltable."""

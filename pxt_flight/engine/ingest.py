@@ -24,7 +24,6 @@ from pixeltable.exceptions import Error, ErrorCode, ExprEvalError
 from sqlalchemy.exc import DBAPIError
 
 from pxt_flight.engine import copybinary, unstaged
-from pxt_flight.engine.catalog import get_table
 from pxt_flight.engine.copybinary import Encoder
 from pxt_flight.engine.seam import rows
 from pxt_flight.engine.seam.rows import Inserted
@@ -74,29 +73,28 @@ class WriteTiers:
 
 def insert(
     table: Target,
+    opened: pxt.Table,
     upload: Upload,
     on_progress: OnProgress | None = None,
     *,
     tiers: WriteTiers | None = None,
     ignore_cell_errors: bool = False,
-    at: str | None = None,
 ) -> Written:
     """Insert rows. Needs `in_write`.
 
     Args:
         table: where to.
+        opened: the same as Pixeltable has it.
         upload: the rows.
         on_progress: told how many are written.
         tiers: those that may be taken; default all.
         ignore_cell_errors: whether a computed or media cell that fails is NULL, with its error beside it; else nothing is written.
-        at: the path at which the table stands now; default its own.
 
     Raises:
         ConflictError: `CONSTRAINT_VIOLATION`, a key is there already, or too long for the index.
         InvalidRequestError: `upload_too_large` for the tier `rows`; `media_unreadable`; another code of Pixeltable's where a computed
             column failed.
     """
-    opened = get_table(at or table.path)
     if not upload.rows:
         return Written("insert", table.path, rows.live(opened))
     work = _Insert(

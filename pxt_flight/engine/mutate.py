@@ -12,12 +12,12 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+import pixeltable as pxt
 import pyarrow as pa
 from pixeltable.exceptions import RequestError
 
 from pxt_flight.engine import copybinary, ingest, unstaged
 from pxt_flight.engine.bindings import stamp
-from pxt_flight.engine.catalog import get_table
 from pxt_flight.engine.scan import Pin
 from pxt_flight.engine.seam import probe, rows
 from pxt_flight.engine.target import ROW_ID, Target, TargetColumn
@@ -77,8 +77,10 @@ class Changes:
         return {} if self.constants is None else self.constants.to_pylist()[0]
 
 
-def update(table: Target, changes: Changes, kind: WriteKind = "update", tiers: ingest.WriteTiers | None = None) -> Written:
-    """Update the rows that the table has, and insert the others where that is asked for. Needs `in_write`.
+def update(
+    table: Target, opened: pxt.Table, changes: Changes, kind: WriteKind = "update", tiers: ingest.WriteTiers | None = None
+) -> Written:
+    """Update the rows that the table has, and insert the others where that is asked for. Needs `in_write` of what is opened.
 
     Raises:
         NotFoundError: `ROW_NOT_FOUND`.
@@ -87,7 +89,6 @@ def update(table: Target, changes: Changes, kind: WriteKind = "update", tiers: i
         StaleTicketError: `ticket_stale`, the table is not the one any more that the rows were read from.
     """
     seam = _seam()
-    opened = get_table(table.path)
     _check_pin(opened, changes)
     found = _find(seam, opened, table, changes)
     errors = _update(seam, opened, table, changes, found) if found else 0
@@ -95,7 +96,7 @@ def update(table: Target, changes: Changes, kind: WriteKind = "update", tiers: i
     if changes.if_missing != "insert" or found == changes.upload.rows:
         return Written(kind, table.path, version, updated=found, errors=errors)
     with _others(table, changes.upload, seam.unfound()) as others:
-        inserted = ingest.insert(table, others, tiers=tiers)
+        inserted = ingest.insert(table, opened, others, tiers=tiers)
     return Written(
         kind,
         table.path,
@@ -108,30 +109,29 @@ def update(table: Target, changes: Changes, kind: WriteKind = "update", tiers: i
     )
 
 
-def delete(table: Target, changes: Changes) -> Written:
+def delete(table: Target, opened: pxt.Table, changes: Changes) -> Written:
     """Delete the rows that the table has. Needs `in_write`; errors as of `update`."""
     seam = _seam()
-    opened = get_table(table.path)
     _check_pin(opened, changes)
     found = _find(seam, opened, table, changes)
     errors = seam.delete(opened).num_excs if found else 0
     return Written("delete", table.path, rows.live(opened), deleted=found, errors=errors)
 
 
-def apply(table: Target, changes: Changes, kind: WriteKind, tiers: ingest.WriteTiers | None = None) -> Written:
+def apply(table: Target, opened: pxt.Table, changes: Changes, kind: WriteKind, tiers: ingest.WriteTiers | None = None) -> Written:
     """See `update`, `delete`, `soft_delete` and `restore`; `tiers` are those in which rows may be inserted."""
     if kind in ("soft_delete", "restore"):
-        return _mark(table, changes, kind)
-    return delete(table, changes) if kind == "delete" else update(table, changes, kind, tiers)
+        return _mark(table, opened, changes, kind)
+    return delete(table, opened, changes) if kind == "delete" else update(table, opened, changes, kind, tiers)
 
 
-def _mark(table: Target, changes: Changes, kind: WriteKind) -> Written:
+def _mark(table: Target, opened: pxt.Table, changes: Changes, kind: WriteKind) -> Written:
     """Delete rows softly, or restore them: all that changes is the column that says when they were deleted."""
     column = table.deletion
     assert column is not None
     moment = dt.datetime.now(dt.UTC) if kind == "soft_delete" else None
     constants = pa.RecordBatch.from_arrays([pa.array([moment], column.staged)], [column.name])
-    written = update(table, replace(changes, constants=constants), kind)
+    written = update(table, opened, replace(changes, constants=constants), kind)
     return replace(written, updated=0, deleted=written.updated) if kind == "soft_delete" else written
 
 
@@ -143,7 +143,7 @@ def told(table: Target, changes: Changes, kind: WriteKind) -> Written:
     return Written(kind, table.path, version, updated=changes.upload.rows)
 
 
-def revert(table: Target, version: int | None = None) -> Written:
+def revert(table: Target, opened: pxt.Table, version: int | None = None) -> Written:
     """Take back the last version of a table, or all after a version. Needs `in_write`.
 
     Raises:
@@ -153,14 +153,14 @@ def revert(table: Target, version: int | None = None) -> Written:
     where = {"table": table.path}
     if not table.is_versioned:
         raise error("UNSUPPORTED_OPERATION", f"{table.path} keeps its live rows only.", where=where)
-    live = rows.live(get_table(table.path))
+    live = rows.live(opened)
     wanted = live - 1 if version is None else version
     if wanted < 0 or wanted > live:
         said = "There is nothing to take back" if version is None else f"There is no version {version}"
         raise error("UNSUPPORTED_OPERATION", f"{said}: {table.path} is at version {live}.", where=where)
     for number in range(live, wanted, -1):
         try:
-            seam.revert(get_table(table.path))
+            seam.revert(opened)
         except RequestError:  # its text names tables that the caller may not see
             raise error(
                 "UNSUPPORTED_OPERATION", f"A snapshot needs version {number}.", hint="Drop the snapshot first.", where=where

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 from sqlglot import exp
 
-from pxt_flight.engine.seam.plan import number_names
+from pxt_flight.engine.seam.columns import number_names
 
 
 class Passed(NamedTuple):

@@ -9,7 +9,7 @@ text; the outer SELECT is there only where a column must be cast to what goes ov
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol
@@ -26,7 +26,8 @@ from pxt_flight.engine.outputs import OutputType, output_type, postgres_type
 from pxt_flight.engine.passing import Passed, pass_on
 from pxt_flight.engine.runs import secret_of
 from pxt_flight.engine.scan import Pin
-from pxt_flight.engine.seam.plan import RUN, SIGNED_BY, CellSource, Relation, Wanted
+from pxt_flight.engine.seam.columns import RUN, SIGNED_BY, CellSource
+from pxt_flight.engine.seam.plan import Relation, Wanted
 from pxt_flight.engine.seam.probe import NotSqlError
 from pxt_flight.engine.soft_delete import SHOWN_BY
 from pxt_flight.engine.sources import (
@@ -94,7 +95,8 @@ class SqlPlan:
             tree = tree.copy()
             literals.bind_parameters(tree, parameters)
         before, after = self.wrapping
-        return f"{self.relations.replace(RUN, str(run)).replace(SIGNED_BY, secret_of(run))}{before}{dialect.generate(tree)}{after}"
+        relations = self.held.versioned(self.relations).replace(RUN, str(run)).replace(SIGNED_BY, secret_of(run))
+        return f"{relations}{before}{dialect.generate(tree)}{after}"
 
 
 class Planner:
@@ -145,11 +147,30 @@ class Planner:
                     self._store.grant(relation.reads)
             return self._described(statement, bound, parameters, mode)
 
+    def renewed(self, plan: SqlPlan) -> SqlPlan | None:
+        """A plan as it is now, where nothing but rows was written since; None where it must be made anew. Any thread may ask."""
+        held = self._held_now(plan.held)
+        if held is None:
+            return None
+        if held is plan.held:
+            return plan
+        return replace(plan, held=held, media_columns=tuple(column and held.current(column) for column in plan.media_columns))
+
+    def _held_now(self, held: Held) -> Held | None:
+        """What a plan holds on to, as it is now; None where more than rows was written."""
+        if self._store.fingerprint(held.ids) == held.fingerprint:
+            return held
+        return held.renewed(self._store.states(held.ids))
+
     def _recalled(self, statement: Statement, include_deleted: bool) -> Bound | None:
         """Bind a statement to what is known of its tables, without Pixeltable: the text is new, its tables seldom are."""
-        known = self._known.get((include_deleted, statement.tables))
-        if known is None or self._store.fingerprint(known.held.ids) != known.held.fingerprint:
+        key = (include_deleted, statement.tables)
+        known = self._known.get(key)
+        held = None if known is None else self._held_now(known.held)
+        if known is None or held is None:
             return None
+        if held is not known.held:
+            known = self._known.put(key, known.renewed(held))
         try:
             return assembled(statement, known, known.recall)
         except KeyError:
@@ -182,10 +203,11 @@ class Planner:
 
     def _described(self, statement: Statement, bound: Bound, parameters: Sequence[Any], mode: media.MediaMode) -> SqlPlan:
         relations = _with(bound.relations)
+        described_by = bound.held.versioned(relations)
         literal = bound.tree.copy()
         literals.bind_parameters(literal, parameters)
         try:
-            described = self._describe(relations, literal)
+            described = self._describe(described_by, literal)
         except PxtFlightError as fault:
             raise _placed(fault, statement, bound) from fault.__cause__
         if not len(described):
@@ -194,7 +216,7 @@ class Planner:
         types: dict[int, OutputType | None] = {i: output_type(column) for i, column in enumerate(described)}
         unscaled = [place for place, kind in types.items() if kind is None]
         if unscaled:
-            types |= numeric_types(literal, unscaled, lambda changed: self._describe(relations, changed))
+            types |= numeric_types(literal, unscaled, lambda changed: self._describe(described_by, changed))
         names = _distinct_names(described.names)
         declared = _declared(bound, len(names))
         fields = [

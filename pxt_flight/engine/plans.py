@@ -11,7 +11,6 @@ from pxt_flight.engine.literals import kind_of, literal
 from pxt_flight.engine.planner import Planner, SqlPlan
 from pxt_flight.engine.scan import OnOpen, Pin, Request, Tier
 from pxt_flight.engine.seam import probe
-from pxt_flight.engine.store import Store
 from pxt_flight.engine.thumbnails.cache import ThumbnailCache
 from pxt_flight.engine.tier_cursor import CursorPlan, plan_cursor
 from pxt_flight.errors import PxtFlightError, error
@@ -34,7 +33,6 @@ class Plans:
     """Makes plans, and keeps those for Postgres as long as they hold.
 
     Args:
-        store: tells whether a plan still holds.
         seam: `seam.plan`; None where this Pixeltable is not the one we know.
         executor: `seam.batches`, or None likewise.
         planner: plans for Postgres; None where Pixeltable itself reads everything.
@@ -45,7 +43,6 @@ class Plans:
 
     def __init__(
         self,
-        store: Store,
         seam: ModuleType | None,
         executor: ModuleType | None,
         planner: Planner | None,
@@ -53,7 +50,6 @@ class Plans:
         thumbnails: ThumbnailCache | None,
         run: Run,
     ) -> None:
-        self._store = store
         self._seam = seam
         self._executor = executor
         self._planner = planner
@@ -72,12 +68,8 @@ class Plans:
         Raises:
             PxtFlightError: the request is at fault.
         """
-        known = self.known(request)
-        if known is not None and self._store.fingerprint(known.held.ids) == known.held.fingerprint:
-            for value in request.parameters:
-                literal(value)  # refuses what no plan can hold, before anything is read
-            return known
-        return self._run(lambda: self._plan(request, {}, None))
+        known = self._renewed(request)
+        return self._run(lambda: self._plan(request, {}, None)) if known is None else known
 
     def of(self, request: Request, pins: Sequence[Pin] | None, tier: Tier | None, on_wait: OnOpen | None) -> tuple[Plan, bool]:
         """The plan that reads what pins name, and whether it reads versions of its tables: not while the live ones are the same.
@@ -93,7 +85,8 @@ class Plans:
             PxtFlightError: the request is at fault.
         """
         try:
-            live = self._run(lambda: self._plan(request, {}, tier), on_wait)
+            known = None if tier in OF_PIXELTABLE else self._renewed(request)
+            live = self._run(lambda: self._plan(request, {}, tier), on_wait) if known is None else known
         except PxtFlightError as fault:
             if pins is None or fault.retryable:
                 raise
@@ -132,6 +125,18 @@ class Plans:
     def clear(self) -> None:
         """Keep none."""
         self._kept.clear()
+
+    def _renewed(self, request: Request) -> SqlPlan | None:
+        """The plan that is kept for a request, as it holds now; None where there is none, or it holds no longer."""
+        known = self.known(request)
+        if known is None or self._planner is None:
+            return None
+        plan = self._planner.renewed(known)
+        if plan is None:
+            return None
+        for value in request.parameters:
+            literal(value)  # refuses what no plan can hold, before anything is read
+        return plan if plan is known else self._keep(request, plan)
 
     def _plan(self, request: Request, versions: Mapping[str, int], tier: Tier | None) -> Plan:
         statement = resolved(request)

@@ -5,7 +5,7 @@ It tells whether plans still hold, names snapshots for the readers to join, gran
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, LiteralString, NamedTuple
@@ -15,14 +15,17 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from pxt_flight.engine.faults import translated
-from pxt_flight.engine.seam.plan import CellSource, Moment
-from pxt_flight.engine.seam.store import FINGERPRINT, MOMENTS
+from pxt_flight.engine.seam.columns import CellSource
+from pxt_flight.engine.seam.plan import Moment, State
+from pxt_flight.engine.seam.store import FINGERPRINT, MOMENTS, STATES
 from pxt_flight.errors import error
 
 Connection = psycopg.Connection[Any]
 Fingerprint = frozenset[tuple[str, str]]
+Shapes = frozenset[tuple[str, str]]
 log = logging.getLogger(__name__)
 _FINGERPRINT = FINGERPRINT.format(ids="%s::uuid[]")
+_STATES = STATES.format(ids="%s::uuid[]")
 _HAS_TYPE = "SELECT 1 FROM pg_type WHERE typname = %s AND typnamespace = 'pxt_flight'::regnamespace"
 # json has no order and no equality: two blobs cannot be compared by where they are.
 _BLOB_TYPE: LiteralString = "CREATE TYPE {} AS (source integer, row_id bigint[], v_min bigint, data bytea, incomparable json)"
@@ -38,6 +41,11 @@ _PATIENCE = 30.0  # seconds to wait for one
 # That any session waits for a lock: one on a table is held by who changes it, who in turn waits for nobody longer than for its streams.
 LOCK_SECONDS = 10.0
 SET_LOCK_TIMEOUT: LiteralString = "SELECT set_config('lock_timeout', %s, false)"  # in milliseconds
+
+
+def shapes(states: Mapping[str, State]) -> Shapes:
+    """What all changes of tables and directories change, but writes of rows."""
+    return frozenset((key, state.shape) for key, state in states.items())
 
 
 class BlobPlace(NamedTuple):
@@ -69,6 +77,11 @@ class Store:
         """What changes with any change of some tables and directories, by their ids."""
         with self.connection() as connection:
             return self.fingerprint_in(connection, ids)
+
+    def states(self, ids: Sequence[str]) -> dict[str, State]:
+        """How some tables and directories are, by id."""
+        with self.connection() as connection:
+            return {row[0]: State(*row[1:]) for row in connection.execute(_STATES, [list(ids), list(ids)]).fetchall()}
 
     @contextmanager
     def snapshot(self) -> Iterator[tuple[str, Connection]]:

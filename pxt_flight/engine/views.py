@@ -89,20 +89,15 @@ def _query(table: pxt.Table, path: str, where: str | None, columns: Sequence[str
     if columns is None:
         return query
     names = [name.lower() for name in columns]
+    # In the view the column that hides rows would be one like any other, for Pixeltable keeps no mark of it; they are hidden without it.
+    hidden = deletion_columns(metadata["columns"])
     for number, name in enumerate(names):
-        if name not in metadata["columns"]:
+        if name not in metadata["columns"] or name in hidden:
             raise error("COLUMN_NOT_FOUND", f"There is no column {name}.", where={"table": path, "column": name})
         if name in names[:number]:
             raise error("INVALID_ARGUMENT", f"Column {name} is named twice.", where={"argument": "columns", "column": name})
     if not names:
         raise error("INVALID_ARGUMENT", "A view has one column at least.", where={"argument": "columns"})
-    if deletion_columns(metadata["columns"]):  # which in the view would be one like any other, for Pixeltable keeps no mark of it
-        raise error(
-            "UNSUPPORTED_OPERATION",
-            f"In a view of some columns of {path}, rows that are deleted softly would be seen.",
-            hint="Make it of all columns.",
-            where={"table": path},
-        )
     return query.select(*(table[name] for name in names))
 
 

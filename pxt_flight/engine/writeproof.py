@@ -111,8 +111,8 @@ def _write(path: str, rows: list[dict[str, Any]], tiers: WriteTiers) -> None:
     table = target.describe(path)
     fields = [(column.name, column.staged) for column in table.columns if not column.is_computed]
     with _upload(pa.RecordBatch.from_pylist(rows, schema=pa.schema(fields))) as upload:
-        work = lambda: ingest.insert(table, upload, tiers=tiers)  # noqa: E731
-        writes.in_write(pxt.get_table(path), work, deadline=time.monotonic() + 60)
+        opened = pxt.get_table(path)
+        writes.in_write(opened, lambda: ingest.insert(table, opened, upload, tiers=tiers), deadline=time.monotonic() + 60)
 
 
 def _upload(batch: pa.RecordBatch) -> Upload:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
+import pixeltable as pxt
 import pyarrow as pa
 
 from pxt_flight.engine import affected, catalog, creation, inference, ingest, inventory, mutate, target, validation
@@ -24,7 +25,7 @@ from pxt_flight.engine.scan import OnOpen, Pin
 from pxt_flight.engine.schemas import Columns
 from pxt_flight.engine.seam import probe
 from pxt_flight.engine.store import Connection
-from pxt_flight.engine.target import Target, TargetColumn
+from pxt_flight.engine.target import Target, TargetColumn, Targets
 from pxt_flight.engine.turns import Turn, Turns
 from pxt_flight.engine.upload import Reception, Upload
 from pxt_flight.engine.written import Asked, OnProgress, Written
@@ -75,11 +76,12 @@ class Writer:
         self.tiers = ingest.WriteTiers()
         self._turns = Turns(self._connect, writing=threads, waiting=self.limits.waiting, patience=self.limits.patience)
         self._receipts = Receipts(self._connect)
+        self._targets = Targets(lambda: engine.store, engine.run, lambda: engine.knows_pixeltable)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="writer")
 
     def target(self, path: str) -> Target:
         """See `target.describe`."""
-        return self.engine.run(lambda: target.describe(path))
+        return self._targets.of(path)
 
     def receive(self, table: Target, schema: pa.Schema, *, on_error: str = "abort", fetch: Fetch | None = None) -> Reception:
         """Begin to take rows that shall be inserted.
@@ -111,7 +113,9 @@ class Writer:
             ConflictError: `CONSTRAINT_VIOLATION`, a key is there already.
             PxtFlightError: nothing was written.
         """
-        return self._write(table, asked, lambda: self._inserted(table, upload, on_progress, ignore_cell_errors=ignores_errors))
+        return self._write(
+            table, asked, lambda opened: self._inserted(table, opened, upload, on_progress, ignore_cell_errors=ignores_errors)
+        )
 
     def history(self, path: str, limit: int | None = None) -> list[WriteRecord]:
         """The writes of a table that went through a server of ours, newest first.
@@ -170,10 +174,10 @@ class Writer:
             return earlier
         with self._staged(table, declared, comment) as staged:
 
-            def work() -> Written:
+            def work(opened: pxt.Table) -> Written:
                 written = Written(asked.kind, table.path, 0)
                 if upload is not None:  # errors name the table by where it will be
-                    written = self._inserted(replace(staged, path=table.path), upload, on_progress, at=staged.path)
+                    written = self._inserted(replace(staged, path=table.path), opened, upload, on_progress)
                 creation.put_in_place(staged.path, table.path, is_replacing=is_replacing)
                 return replace(written, kind=asked.kind)
 
@@ -214,7 +218,7 @@ class Writer:
 
     def change(self, table: Target, changes: Changes, asked: Asked) -> Written:
         """Update, upsert or delete (`asked.kind`) rows that are named, or none of them; arguments and errors as of `mutate`."""
-        return self._write(table, asked, lambda: mutate.apply(table, changes, asked.kind, self.tiers))
+        return self._write(table, asked, lambda opened: mutate.apply(table, opened, changes, asked.kind, self.tiers))
 
     def change_where(self, table: Target, wanted: Affected, asked: Asked, *, limit: int | None = None, dry_run: bool = False) -> Written:
         """Update, delete, delete softly or restore (`asked.kind`) the rows that a condition means, as one version, or none of them.
@@ -298,7 +302,7 @@ class Writer:
 
     def revert(self, table: Target, version: int | None, asked: Asked) -> Written:
         """See `mutate.revert`."""
-        return self._write(table, asked, lambda: mutate.revert(table, version))
+        return self._write(table, asked, lambda opened: mutate.revert(table, opened, version))
 
     def inventory(self) -> Inventory:
         """See `inventory.take`."""
@@ -312,13 +316,13 @@ class Writer:
         """Wait for the writes that run."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    def _write(self, table: Target, asked: Asked, work: Callable[[], Written], *, path: str | None = None) -> Written:
+    def _write(self, table: Target, asked: Asked, work: Callable[[pxt.Table], Written], *, path: str | None = None) -> Written:
         """Do a write when its turn has come, unless it was done before, and measure it.
 
         Args:
             table: that is written.
             asked: by whom.
-            work: what writes.
+            work: what writes, given the table as Pixeltable has it.
             path: at which the table will stand, where it is only being made.
         """
         meter = WriteMeter(asked.kind)
@@ -338,29 +342,33 @@ class Writer:
             meter.ended("ok", written.tier, inserted=written.inserted, updated=written.updated, deleted=written.deleted)
         return written
 
-    def _transaction(self, table: Target, receipt: Receipt, work: Callable[[], Written], turn: Turn) -> Written:
+    def _transaction(self, table: Target, receipt: Receipt, work: Callable[[pxt.Table], Written], turn: Turn) -> Written:
         from pxt_flight.engine.seam import writes
 
-        def checked() -> Written:
-            receipt.claim(writes.execute)
-            if target.describe(table.path).columns != table.columns:
-                raise error("table_busy", "The columns of the table were changed meanwhile.", hint="Nothing was written; try again.")
-            written = work()
-            receipt.settle(writes.execute, written, table.table_id)
-            return written
+        def attempt() -> Written:
+            opened = writes.opened(table.table_id) or catalog.get_table(table.path)
 
-        begin = partial(writes.in_write, deadline=turn.deadline, on_begin=turn.begin)
+            def checked() -> Written:
+                receipt.claim(writes.execute)
+                if not target.is_unchanged(table):
+                    raise error("table_busy", "The columns of the table were changed meanwhile.", hint="Nothing was written; try again.")
+                written = work(opened)
+                receipt.settle(writes.execute, written, table.table_id)
+                return written
+
+            return writes.in_write(opened, checked, deadline=turn.deadline, on_begin=turn.begin)
+
         try:
             try:
-                return begin(catalog.get_table(table.path), checked)
+                return attempt()
             except writes.OutdatedError:  # what this thread knew of the table; it knows nothing now
-                return begin(catalog.get_table(table.path), checked)
+                return attempt()
         except Exception as fault:  # noqa: BLE001  # raised again, unless the write took place
             return receipt.found_after(fault, self._receipts)
 
-    def _inserted(self, table: Target, upload: Upload, on_progress: OnProgress | None, **options: Any) -> Written:
+    def _inserted(self, table: Target, opened: pxt.Table, upload: Upload, on_progress: OnProgress | None, **options: Any) -> Written:
         rejected = 0 if upload.rejected is None else upload.rejected.num_rows
-        return replace(ingest.insert(table, upload, on_progress, tiers=self.tiers, **options), rejected=rejected)
+        return replace(ingest.insert(table, opened, upload, on_progress, tiers=self.tiers, **options), rejected=rejected)
 
     def _connect(self) -> AbstractContextManager[Connection]:
         return self.engine.store.connection()  # of the store of now: another one where the engine got its restricted role later

@@ -13,6 +13,7 @@ from pxt_flight.http.bodies import BodyLimit
 from pxt_flight.http.observed import Observed
 from pxt_flight.http.opening import Opening
 from pxt_flight.http.problems import add_handlers, problem
+from pxt_flight.http.readiness import Readiness
 from pxt_flight.http.server_routes import server_routes
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -32,7 +33,8 @@ def create_app(home: Path, opening: Opening, *, cors_origins: Sequence[str] = ()
         upload_bytes: that a body may have that is streamed.
     """
     shell = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    router = server_routes(home, opening)
+    shell.state.readiness = Readiness(home, opening)
+    router = server_routes()
     shell.include_router(router)
     shell.include_router(docs_pages.docs_routes())
     add_handlers(shell)

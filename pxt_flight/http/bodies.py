@@ -8,11 +8,10 @@ import asyncio
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pxt_flight.config import JSON_BYTES
 from pxt_flight.errors import PxtFlightError, error
 from pxt_flight.http.problems import problem
 
-MAX_BODY = 16 << 20
-"""Bytes of a body that is read into memory as a whole."""
 _PATIENCE = 60.0  # seconds without a byte
 _STREAMED = ("application/vnd.apache.arrow.stream", "multipart/form-data")  # to a file
 _LONGEST = 18  # digits of a length
@@ -29,7 +28,7 @@ class BodyLimit:
         patience: seconds to wait for the next piece.
     """
 
-    def __init__(self, app: ASGIApp, *, streamed: int, largest: int = MAX_BODY, patience: float = _PATIENCE) -> None:
+    def __init__(self, app: ASGIApp, *, streamed: int, largest: int = JSON_BYTES, patience: float = _PATIENCE) -> None:
         self._app = app
         self._streamed = streamed
         self._largest = largest

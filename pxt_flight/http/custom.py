@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pxt_flight.engine.faults import of_pixeltable
 from pxt_flight.errors import REFERENCE, PxtFlightError, error
-from pxt_flight.http.callers import API_KEY, BEARER, Callers
+from pxt_flight.http.callers import API_KEY, BEARER, call_of
 from pxt_flight.http.problems import add_handlers, answer_to, problem
 from pxt_flight.operations.call import Call
 from pxt_flight.trace import describe
@@ -69,11 +69,10 @@ class CustomRoutes:
     Args:
         app: answers everything else.
         custom: those routers.
-        callers: tells who asks.
     """
 
-    def __init__(self, app: ASGIApp, *, custom: ASGIApp, callers: Callers) -> None:
-        self._app, self._custom, self._callers = app, custom, callers
+    def __init__(self, app: ASGIApp, *, custom: ASGIApp) -> None:
+        self._app, self._custom = app, custom
         self._threads = anyio.CapacityLimiter(_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,16 +80,14 @@ class CustomRoutes:
             await self._app(scope, receive, send)
             return
         try:
-            _check(await self._call(Request(scope)), scope["method"])
+            request = Request(scope)
+            _check(await call_of(request, await BEARER(request), await API_KEY(request)), scope["method"])
             if self._threads.statistics().tasks_waiting >= _IN_LINE:
                 raise error("unavailable", "Too many calls wait for this server's own routes.", hint="Nothing was done; try again.")
         except PxtFlightError as failure:
             await answer_to(failure)(scope, receive, send)
             return
         await self._run(scope, receive, send)
-
-    async def _call(self, request: Request) -> Call:
-        return await self._callers.of(request, await BEARER(request), await API_KEY(request))
 
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
         slot = object()

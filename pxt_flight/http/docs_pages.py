@@ -30,7 +30,9 @@ _DOCS = _PAGE.format(
     body=f'<div id="swagger-ui"></div><script src="assets/{SWAGGER}/swagger-ui-bundle.js"></script><script src="assets/docs.js"></script>',
 )
 _REDOC_PAGE = _PAGE.format(
-    icon=_ICON, head="", body=f'<redoc spec-url="openapi.json"></redoc><script src="assets/{REDOC}/redoc.standalone.js"></script>'
+    icon=_ICON,
+    head='<script src="assets/redoc.js"></script>',
+    body=f'<redoc spec-url="openapi.json"></redoc><script src="assets/{REDOC}/redoc.standalone.js"></script>',
 )
 
 

@@ -1,6 +1,5 @@
 """One row by its primary key: `/api/v1/tables/films/rows?key.id=7`, beside the rows of a condition at the same path."""
 
-import inspect
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -10,15 +9,13 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from pxt_flight.errors import error
-from pxt_flight.http.callers import Callers
-from pxt_flight.http.calls import Calls
-from pxt_flight.http.routes import endpoint_of, refuse_others
+from pxt_flight.http.routes import answers_of, endpoint_of, refuse_others
 from pxt_flight.public_api import Operation, find_operation
 
 _PATH = "/api/v1/tables/{table_path}/rows"
 _KEY = "key."
 _OPERATIONS = ("Table.get_row", "Table.replace_row", "Table.update_row", "Table.delete_row")
-_PARAMETER = {
+PARAMETER: dict[str, Any] = {
     "name": "key",
     "in": "query",
     "required": True,
@@ -26,9 +23,15 @@ _PARAMETER = {
     # OpenAPI's form style, exploded: each property of the object is a parameter of its own.
     "style": "form",
     "explode": True,
-    "schema": {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}},
+    "schema": {
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"pattern": r"^key\..+"},
+        "additionalProperties": {"type": "string"},
+    },
     "example": {"key.id": "7"},
 }
+"""The key in the query string, as OpenAPI describes it."""
 
 
 class _KeyedRoute(APIRoute):
@@ -42,16 +45,8 @@ class _KeyedRoute(APIRoute):
         return found, child
 
 
-def keyed_routes(callers: Callers, calls: Calls) -> APIRouter:
-    """The routes of rows by their key; they stand before those of rows by a condition.
-
-    OpenAPI has one operation for a method of a path, so only PUT, which has no other, is described there; the descriptions of the
-    operations themselves name these paths.
-
-    Args:
-        callers: tells who asks.
-        calls: runs what they ask for.
-    """
+def keyed_routes() -> APIRouter:
+    """The routes of rows by their key; they stand before those of rows by a condition."""
     router = APIRouter(route_class=_KeyedRoute)
     for name in _OPERATIONS:
         operation = find_operation(name)
@@ -59,23 +54,18 @@ def keyed_routes(callers: Callers, calls: Calls) -> APIRouter:
         in_query = frozenset(operation.arguments) - {"table_path", "row_id", "key"} if method in ("GET", "DELETE") else frozenset()
         router.add_api_route(
             _PATH,
-            endpoint_of(operation, method, _PATH, callers, calls, found={"key": _key_in(in_query), "row_id": lambda _: None}),
+            endpoint_of(operation, method, _PATH, found={"key": _key_in(in_query), "row_id": lambda _: None}),
             methods=[method],
             operation_id=f"{operation.operation_id}_by_key",
             tags=[operation.category],
-            summary=operation.summary,
-            description=inspect.getdoc(operation.function),
-            status_code=operation.status,
-            response_model=None if operation.status == 204 else operation.response_type,
-            include_in_schema=method == "PUT",
-            openapi_extra={"parameters": [_PARAMETER]},
+            **answers_of(operation),
         )
     return router
 
 
 def keyed() -> dict[tuple[str, str], Operation]:
-    """The operations that OpenAPI describes at these routes, by method and path."""
-    return {("PUT", _PATH): find_operation("Table.replace_row")}
+    """The operations of these routes, by method and path."""
+    return {(operation.http_method, _PATH): operation for operation in map(find_operation, _OPERATIONS)}
 
 
 def _is_keyed(scope: Scope) -> bool:

@@ -18,6 +18,7 @@ from fastapi.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
 from pxt_flight.errors import PxtFlightError, error
+from pxt_flight.http.backend import backend_of
 from pxt_flight.http.problems import PROBLEM_JSON, problem
 from pxt_flight.operations.media import MediaFile, open_cell
 from pxt_flight.operations.startup import OpenStore
@@ -49,12 +50,8 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 _VIEWED = ("video/", "audio/", "application/pdf")
 
 
-def media_routes(store: OpenStore) -> APIRouter:
-    """The routes of media files.
-
-    Args:
-        store: whose files they are.
-    """
+def media_routes() -> APIRouter:
+    """The routes of media files."""
     router = APIRouter()
     limiter = anyio.CapacityLimiter(_THREADS)
 
@@ -62,7 +59,7 @@ def media_routes(store: OpenStore) -> APIRouter:
         request: Request, grant: str, cell: str, thumbnail: Annotated[int | None, Query(ge=16, le=1024)] = None
     ) -> Response:
         try:
-            return await anyio.to_thread.run_sync(_answer, store, request, grant, cell, thumbnail, limiter=limiter)
+            return await anyio.to_thread.run_sync(_answer, backend_of(request).store, request, grant, cell, thumbnail, limiter=limiter)
         except PxtFlightError as failure:
             return problem(failure, headers=_ANY_ORIGIN | {"cache-control": "no-store"})
 

@@ -9,9 +9,9 @@ from typing import IO, NamedTuple
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from pxt_flight.config import JSON_BYTES
 from pxt_flight.errors import PxtFlightError, error
 from pxt_flight.http.body import LARGEST_PART
-from pxt_flight.operations.json_source import MAX_BODY
 
 ROWS = ("rows", "row", "source")
 _MAX_PARTS = 1000
@@ -130,7 +130,7 @@ class _Reading:
     def data(self, data: bytes, start: int, end: int) -> None:
         if self._name in ROWS:
             self._memory += data[start:end]
-            self._bound(len(self._memory), MAX_BODY)
+            self._bound(len(self._memory), JSON_BYTES)
             return
         offset, size = self._files[self._name]
         self._bound(size + end - start, LARGEST_PART)

@@ -5,10 +5,9 @@ answer, its permission, its action on Flight, and what its docstring says of eac
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
@@ -16,13 +15,12 @@ from starlette.routing import BaseRoute
 
 import pxt_flight
 from pxt_flight.docstrings import Docstring, read_docstring
-from pxt_flight.errors import REFERENCE, ErrorCode
-from pxt_flight.http.keyed_rows import keyed
+from pxt_flight.http.keyed_rows import PARAMETER, keyed, keyed_routes
 from pxt_flight.http.openapi30 import converted
-from pxt_flight.http.opening import Opening
-from pxt_flight.http.problems import PROBLEM_JSON
+from pxt_flight.http.openapi_keys import combined
+from pxt_flight.http.openapi_problems import PROBLEM, codes_of, examples, problems
 from pxt_flight.http.server_routes import server_routes
-from pxt_flight.operations.startup import OpenStore
+from pxt_flight.operations.dispatch import flight_calls
 from pxt_flight.public_api import Operation, operations, routes_of
 
 Version = Literal["3.1", "3.0"]
@@ -47,73 +45,48 @@ CATEGORIES = {
     "server": "The server itself: whether it is well, and what it can do.",
     BY_NAME: "The same operations, each at the path of its name with all arguments in the body, or the query of a GET.",
 }
-_ANSWERS = "#/components/schemas/Problem"
 _COMMON = ("INVALID_ARGUMENT", "INTERNAL_ERROR", "unavailable")
 _WITH_KEY = ("key_missing", "key_invalid", "permission_denied", "rate_limited")
 _WITH_BODY = ("upload_too_large", "media_type_unsupported")
-_DESCRIPTION = """Tables of Pixeltable over HTTP. The same operations, with the same arguments and errors, are actions of Arrow Flight.
+_DESCRIPTION = """Tables of Pixeltable over HTTP. Arrow Flight has the same operations, with the same arguments and errors:
+`x-flight-action` names the action that takes them as JSON; with `x-flight-put` record batches go by DoPut, whose command is that name with
+the arguments, `{"table.insert": {...}}`; with `x-flight-ticket` the arguments, as JSON, are the ticket of a DoGet.
 
 Send a key as `Authorization: Bearer KEY` or `X-API-Key: KEY`. Errors are problems of RFC 9457; [their reference](/errors) says what each
 code means. Each operation stands at the path of its resource and, in the last section, at that of its name."""
-_PROBLEM: Json = {
-    "type": "object",
-    "title": "Problem",
-    "description": "An error, as RFC 9457 has it.",
-    "required": ["type", "title", "status", "detail", "code", "hint", "where", "retryable", "request_id"],
-    "properties": {
-        "type": {"type": "string", "format": "uri-reference", "description": "The place of the code in the error reference."},
-        "title": {"type": "string", "description": "What the code means."},
-        "status": {"type": "integer", "description": "The HTTP status."},
-        "detail": {"type": "string", "description": "What happened, in one sentence."},
-        "code": {"type": "string", "description": "The stable name of what happened."},
-        "hint": {"type": ["string", "null"], "description": "What to do about it."},
-        "where": {"type": "object", "additionalProperties": True, "description": "The place: an argument, a table, a column, a line."},
-        "retryable": {"type": "boolean", "description": "Whether the same request may succeed later."},
-        "request_id": {"type": "string", "description": "The id under which the server logged the request."},
-    },
-}
-
-
-class _Absent:
-    """Stands where a route keeps the store for its calls: a route that is only described asks nothing of it."""
-
-    def __getattr__(self, _name: str) -> "_Absent":
-        return self
-
-
-def document(version: Version = "3.1") -> Json:
-    """The OpenAPI document of every route that this server has. It imports Pixeltable, and opens nothing.
-
-    Args:
-        version: of OpenAPI: 3.1.0, or 3.0.3 for tools that know no newer one.
-    """
-    from pxt_flight.http.api import create_api  # which serves this document
-
-    return described(create_api(cast("OpenStore", _Absent()), Path()).routes, version)
 
 
 def described(routes: Sequence[BaseRoute], version: Version = "3.1") -> Json:
-    """The document of these routes, and of those that answer before there is a store."""
-    routes = [*server_routes(Path(), cast("Opening", _Absent())).routes, *routes]
-    whole = get_openapi(title="pxt-flight", version=pxt_flight.__version__, description=_DESCRIPTION, routes=routes)
+    """The document of these routes, of those that answer before there is a store, and of rows by their key."""
+    registered = {route: operation for operation in operations() if operation.endpoint for route in routes_of(operation)}
+    whole = _document([*server_routes().routes, *routes], registered)
+    by_key = _document(keyed_routes().routes, keyed())
+    for path, method, entry in _entries(by_key):
+        entry["parameters"].append(PARAMETER)
+        methods = whole["paths"][path]
+        methods[method] = combined(methods[method], entry) if method in methods else entry
+    whole["components"]["schemas"] |= by_key["components"]["schemas"] | {"Problem": PROBLEM}
+    whole["components"]["examples"] = examples(code for _, _, entry in _entries(whole) for code in codes_of(entry))
+    for unused in ("HTTPValidationError", "ValidationError"):
+        whole["components"]["schemas"].pop(unused, None)
     whole["info"] |= {"license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}}
     whole["servers"] = [{"url": "/"}]
-    schemas = whole.setdefault("components", {}).setdefault("schemas", {})
-    registered = {route: operation for operation in operations() if operation.endpoint for route in routes_of(operation)} | keyed()
+    used = {tag for _, _, entry in _entries(whole) for tag in entry.get("tags", ())}
+    whole["tags"] = [{"name": name, "description": text} for name, text in CATEGORIES.items() if name in used]
+    return whole if version == "3.1" else converted(whole)
+
+
+def _document(routes: Sequence[BaseRoute], registered: Mapping[tuple[str, str], Operation]) -> Json:
+    """What FastAPI writes of routes, and what the registry says of those that are its operations'."""
+    whole = get_openapi(title="pxt-flight", version=pxt_flight.__version__, description=_DESCRIPTION, routes=routes)
+    schemas = whole["components"]["schemas"]
     for path, method, entry in _entries(whole):
         operation = registered.get((method.upper(), path))
         entry["responses"] = {status: answer for status, answer in entry["responses"].items() if not _is_of_fastapi(answer)}
         if operation is not None:
             _add_registered(entry, operation, schemas)
-        _add_problems(entry, _codes(entry, operation))
-    schemas["Problem"] = _PROBLEM
-    used_codes = {code for _, _, entry in _entries(whole) for code in _answered(entry)}
-    whole["components"]["examples"] = {code: _example(entry) for code, entry in REFERENCE.items() if code in used_codes}
-    for unused in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(unused, None)
-    used = {tag for _, _, entry in _entries(whole) for tag in entry.get("tags", ())}
-    whole["tags"] = [{"name": name, "description": text} for name, text in CATEGORIES.items() if name in used]
-    return whole if version == "3.1" else converted(whole)
+        entry["responses"] |= problems(_codes(entry, operation))
+    return whole
 
 
 def add_descriptions(api: FastAPI, others: Sequence[BaseRoute] = ()) -> None:
@@ -153,9 +126,9 @@ def _is_of_fastapi(answer: Json) -> bool:
 def _add_registered(entry: Json, operation: Operation, schemas: Json) -> None:
     """What the registry says of an operation."""
     said = read_docstring(operation.function)
-    entry["summary"], entry["description"] = said.summary.rstrip("."), said.text
-    if not said.text:
-        del entry["description"]
+    entry["summary"] = said.summary.rstrip(".")
+    if said.text:
+        entry["description"] = said.text
     if said.returns:
         entry["responses"][str(operation.status)]["description"] = said.returns
     for parameter in entry.get("parameters", ()):
@@ -164,7 +137,7 @@ def _add_registered(entry: Json, operation: Operation, schemas: Json) -> None:
         name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
         for field, schema in schemas.get(name, content.get("schema", {})).get("properties", {}).items():
             _describe(schema, field, said)
-    entry["x-flight-action"] = operation.action
+    entry |= {f"x-flight-{call}": name for call, name in flight_calls(operation).items()}
     if operation.permission is not None:
         entry["x-permission"] = operation.permission
     if operation.rate_limit is not None:
@@ -189,38 +162,4 @@ def _codes(entry: Json, operation: Operation | None) -> Iterable[str]:
         codes += _WITH_BODY
     if "table_path" in operation.arguments:
         codes.append("TABLE_NOT_FOUND")
-    return dict.fromkeys(codes)
-
-
-def _add_problems(entry: Json, codes: Iterable[str]) -> None:
-    """The answers to faults, by status, each with an example of every code."""
-    by_status: dict[int, list[ErrorCode]] = {}
-    for code in codes:
-        by_status.setdefault(REFERENCE[code].http_status, []).append(REFERENCE[code])
-    for status, found in sorted(by_status.items()):
-        examples = {one.code: {"$ref": f"#/components/examples/{one.code}"} for one in found}
-        entry["responses"][str(status)] = {
-            "description": " ".join(f"`{one.code}`: {one.meaning}" for one in found),
-            "content": {PROBLEM_JSON: {"schema": {"$ref": _ANSWERS}, "examples": examples}},
-        }
-
-
-def _answered(entry: Json) -> Iterator[str]:
-    """The codes whose examples an operation shows."""
-    for answer in entry["responses"].values():
-        yield from answer.get("content", {}).get(PROBLEM_JSON, {}).get("examples", ())
-
-
-def _example(code: ErrorCode) -> Json:
-    body = {
-        "type": f"/errors#{code.code}",
-        "title": code.meaning,
-        "status": code.http_status,
-        "detail": code.meaning,
-        "code": code.code,
-        "hint": code.remedy,
-        "where": {},
-        "retryable": code.retryable,
-        "request_id": "8c1f0b7e4d2a4f6f9a3e5d7c1b2a3f40",
-    }
-    return {"summary": code.meaning, "value": body}
+    return codes

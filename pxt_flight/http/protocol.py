@@ -34,6 +34,13 @@ class BoundedProtocol(H11Protocol):
         elif self._deadline is None:
             self._wait()
 
+    def on_response_complete(self) -> None:
+        """Go on; the next head may have begun behind the request that was answered, in the same bytes."""
+        super().on_response_complete()
+        begun, _ = self.conn.trailing_data
+        if begun and self.conn.their_state is h11.IDLE and self._deadline is None:
+            self._wait()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """End the waiting with the connection."""
         self._end_wait()

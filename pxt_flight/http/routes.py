@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Annotated, Any, get_args, get_origin
 
@@ -12,8 +13,8 @@ from pydantic.fields import FieldInfo
 
 from pxt_flight.errors import error
 from pxt_flight.http.argument_headers import header_parameters, with_headers
-from pxt_flight.http.callers import Callers
-from pxt_flight.http.calls import Calls
+from pxt_flight.http.backend import backend_of
+from pxt_flight.http.callers import call_of
 from pxt_flight.http.results import DOCUMENTED, respond
 from pxt_flight.operations.call import Call
 from pxt_flight.operations.dispatch import invoke
@@ -25,13 +26,8 @@ BY_NAME = "by name"
 _UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has this version of the row."}}
 
 
-def operation_routes(callers: Callers, calls: Calls) -> APIRouter:
-    """The routes of all operations whose arguments are JSON.
-
-    Args:
-        callers: tells who asks.
-        calls: runs them.
-    """
+def operation_routes() -> APIRouter:
+    """The routes of all operations whose arguments are JSON."""
     router = APIRouter()
     for operation in operations():
         if not operation.endpoint or not operation.auth_required or operation.takes_rows:
@@ -40,27 +36,29 @@ def operation_routes(callers: Callers, calls: Calls) -> APIRouter:
             is_by_name = path == operation.call_path
             router.add_api_route(
                 path,
-                endpoint_of(operation, method, path, callers, calls),
+                endpoint_of(operation, method, path),
                 methods=[method],
                 operation_id=operation.operation_id + ("_by_name" if is_by_name and path != operation.path else ""),
                 tags=[BY_NAME if is_by_name and path != operation.path else operation.category],
-                summary=operation.summary,
-                description=inspect.getdoc(operation.function),
-                status_code=operation.status,
-                response_model=None if operation.status == HTTPStatus.NO_CONTENT else operation.response_type,
-                responses=DOCUMENTED if operation.answers_rows else _UNCHANGED if "if_none_match" in operation.arguments else None,
-                deprecated=operation.deprecated is not None or None,
-                openapi_extra=None if operation.rate_limit is None else {"x-rate-limit": str(operation.rate_limit)},
+                **answers_of(operation),
             )
     return router
+
+
+def answers_of(operation: Operation) -> dict[str, Any]:
+    """What FastAPI is told of the answers of an operation, as keywords of `add_api_route`."""
+    return {
+        "status_code": operation.status,
+        "response_model": None if operation.status == HTTPStatus.NO_CONTENT else operation.response_type,
+        "responses": DOCUMENTED if operation.answers_rows else _UNCHANGED if "if_none_match" in operation.arguments else None,
+        "deprecated": operation.deprecated is not None or None,
+    }
 
 
 def endpoint_of(
     operation: Operation,
     method: str,
     path: str,
-    callers: Callers,
-    calls: Calls,
     *,
     found: Mapping[str, Callable[[Request], Any]] | None = None,
 ) -> Callable[..., Awaitable[Response]]:
@@ -70,18 +68,16 @@ def endpoint_of(
         operation: that it runs.
         method: of HTTP.
         path: of the route.
-        callers: tells who asks.
-        calls: runs it.
         found: arguments that are found in the request in another way; None for one that is not given. Each checks the query string itself.
     """
     in_path = tuple(re.findall(r"{(\w+)}", path))
     found = found or {}
     others = tuple(name for name in operation.arguments if name not in in_path and name not in found)
-    parameters = [parameter("request", Request), parameter("call", Annotated[Call, Depends(callers.of)])]
+    parameters = [parameter("request", Request), parameter("call", Annotated[Call, Depends(call_of)])]
     parameters += [parameter(name, Annotated[operation.arguments[name][0], Path()]) for name in in_path]
     has_body = method not in ("GET", "DELETE")
     if has_body:  # of an operation that takes nothing in it, too: what it does not take is refused
-        title = operation.title + ("Request" if not in_path else "Body")
+        title = operation.title + ("Request" if not in_path else "BodyByKey" if found else "Body")
         is_needed = any(operation.arguments[name][1] is ... for name in others)
         kind: Any = Annotated[operation.model_of(title, others), Body()]
         parameters.append(parameter("body", kind, inspect.Parameter.empty if is_needed else None))
@@ -96,6 +92,7 @@ def endpoint_of(
             refuse_others(request, in_query)
         asked = {name: find(request) for name, find in found.items()}
         arguments = with_headers(operation, request, {**values, **dict(body or ()), **asked})
+        calls = backend_of(request).calls
         if operation.answers_rows:
             return await calls.run(request, call, lambda heard: respond(request, invoke(operation, heard, arguments)), changes=changes)
         result = await calls.run(request, call, lambda heard: invoke(operation, heard, arguments), changes=changes)
@@ -147,9 +144,12 @@ def _as_json(kind: Any) -> Any:
         try:
             return adapter.validate_json(text)
         except ValidationError as fault:
+            with suppress(ValidationError):
+                return adapter.validate_python(text)  # of what may be a text too: `id` beside `["id"]`
             raise ValueError(fault.errors(include_url=False, include_input=False)[0]["msg"]) from None
 
-    return Annotated[str, AfterValidator(read), WithJsonSchema({"type": "string", "contentMediaType": _JSON})]
+    # Not `contentMediaType`, for which Swagger UI asks for a file.
+    return Annotated[str, AfterValidator(read), WithJsonSchema({"type": "string", "format": "json"})]
 
 
 def _form(kind: Any) -> Any:

@@ -11,22 +11,22 @@ import anyio
 import pyarrow as pa
 from fastapi import APIRouter, Depends, Path, Request, Response
 
+from pxt_flight.config import JSON_BYTES
 from pxt_flight.engine.written import Written
 from pxt_flight.errors import error
 from pxt_flight.http.argument_headers import header_parameters, with_headers
+from pxt_flight.http.backend import backend_of
 from pxt_flight.http.body import Body
-from pxt_flight.http.callers import Callers
-from pxt_flight.http.calls import Calls
+from pxt_flight.http.callers import call_of
 from pxt_flight.http.multipart import Parts, boundary_of
 from pxt_flight.http.problems import problem
-from pxt_flight.http.routes import BY_NAME, parameter, query_parameter, refuse_others
+from pxt_flight.http.routes import BY_NAME, answers_of, parameter, query_parameter, refuse_others
 from pxt_flight.http.rows_schema import ARROW_STREAM, JSON, KINDS, MULTIPART, request_body
 from pxt_flight.operations.attached import Attached
 from pxt_flight.operations.call import Call
 from pxt_flight.operations.dispatch import invoke
-from pxt_flight.operations.json_source import MAX_BODY, checked_rows, parsed, read_rows, sent_rows
+from pxt_flight.operations.json_source import checked_rows, parsed, read_rows, sent_rows
 from pxt_flight.operations.receipt import receipt
-from pxt_flight.operations.startup import OpenStore
 from pxt_flight.operations.writes import Rows
 from pxt_flight.public_api import Operation, operations, routes_of
 
@@ -35,16 +35,10 @@ _NOTHING = "Nothing was written; send the rows again."
 Inserted = tuple[Written, pa.Table | None]
 
 
-def row_routes(store: OpenStore, callers: Callers, calls: Calls) -> APIRouter:
-    """The routes of all operations that take rows.
-
-    Args:
-        store: whose rows they are.
-        callers: tells who asks.
-        calls: runs what they ask for.
-    """
+def row_routes() -> APIRouter:
+    """The routes of all operations that take rows."""
     router = APIRouter()
-    arrival = _Arrival(calls, store.writer.limits.size)
+    uploads = anyio.CapacityLimiter(_UPLOADS)
     for operation in operations():
         if not operation.endpoint or not operation.takes_rows:
             continue
@@ -53,21 +47,18 @@ def row_routes(store: OpenStore, callers: Callers, calls: Calls) -> APIRouter:
             is_by_name = path == operation.call_path and path != operation.path
             router.add_api_route(
                 path,
-                _endpoint(operation, in_path, callers, arrival),
+                _endpoint(operation, in_path, uploads),
                 methods=[method],
                 operation_id=operation.operation_id + ("_by_name" if is_by_name else ""),
                 tags=[BY_NAME if is_by_name else operation.category],
-                summary=operation.summary,
-                description=inspect.getdoc(operation.function),
-                status_code=operation.status,
-                response_model=operation.response_type,
+                **answers_of(operation),
                 openapi_extra={"requestBody": request_body(operation, in_path)},
             )
     return router
 
 
-def _endpoint(operation: Operation, in_path: tuple[str, ...], callers: Callers, arrival: "_Arrival") -> Callable[..., Awaitable[Response]]:
-    parameters = [parameter("request", Request), parameter("call", Annotated[Call, Depends(callers.of)])]
+def _endpoint(operation: Operation, in_path: tuple[str, ...], uploads: anyio.CapacityLimiter) -> Callable[..., Awaitable[Response]]:
+    parameters = [parameter("request", Request), parameter("call", Annotated[Call, Depends(call_of)])]
     parameters += [parameter(name, Annotated[operation.arguments[name][0], Path()]) for name in in_path]
     # In the query string each may be missing: JSON has them in its body.
     parameters += [query_parameter(name, kind | None, None) for name, (kind, _) in operation.arguments.items() if name not in in_path]
@@ -77,42 +68,29 @@ def _endpoint(operation: Operation, in_path: tuple[str, ...], callers: Callers, 
     async def endpoint(request: Request, call: Call, **given: Any) -> Response:
         refuse_others(request, in_query)
         sent = {name: value for name, value in given.items() if name in in_path or name in request.query_params}
-        return await arrival.answer(operation, request, call, with_headers(operation, request, sent))
+        return await _arrived(operation, request, call, with_headers(operation, request, sent), uploads)
 
     endpoint.__name__ = operation.operation_id
     endpoint.__signature__ = inspect.Signature(parameters, return_annotation=Response)  # type: ignore[attr-defined]
     return endpoint
 
 
-class _Arrival:
-    """Takes rows that arrive.
-
-    Args:
-        calls: runs what becomes of them.
-        limit: bytes that a body may have.
-    """
-
-    def __init__(self, calls: Calls, limit: int) -> None:
-        self._calls = calls
-        self._limit = limit
-        self._uploads = anyio.CapacityLimiter(_UPLOADS)
-
-    async def answer(self, operation: Operation, request: Request, call: Call, given: dict[str, Any]) -> Response:
-        """The answer to a request; `given` are the arguments that stand beside its body."""
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        limit = MAX_BODY if kind == JSON else self._limit
-        refusal = _refusal(kind, request.headers, limit)
-        if refusal is not None:
-            return refusal
-        if self._uploads.available_tokens < 1:
-            raise error("unavailable", "There are too many uploads at once.", hint="Nothing was written; try again.")
-        body = Body(request, limit)
-        async with self._uploads:
-            work = _WORK[kind]
-            written, rejected = await self._calls.run(
-                request, call, lambda heard: work(operation, heard, body, given), changes=True, ended=body.ended
-            )
-        return _answer(operation, request.headers.get("accept", ""), written, rejected)
+async def _arrived(operation: Operation, request: Request, call: Call, given: dict[str, Any], uploads: anyio.CapacityLimiter) -> Response:
+    """The answer to a request; `given` are the arguments that stand beside its body."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    limit = JSON_BYTES if kind == JSON else call.writer.limits.size
+    refusal = _refusal(kind, request.headers, limit)
+    if refusal is not None:
+        return refusal
+    if uploads.available_tokens < 1:
+        raise error("unavailable", "There are too many uploads at once.", hint="Nothing was written; try again.")
+    body = Body(request, limit)
+    async with uploads:
+        work = _WORK[kind]
+        written, rejected = await backend_of(request).calls.run(
+            request, call, lambda heard: work(operation, heard, body, given), changes=True, ended=body.ended
+        )
+    return _answer(operation, request.headers.get("accept", ""), written, rejected)
 
 
 def _refusal(kind: str, headers: Any, limit: int) -> Response | None:

@@ -6,10 +6,11 @@ from importlib import metadata
 import pyarrow as pa
 
 import pxt_flight
+from pxt_flight.config import JSON_BYTES
 from pxt_flight.engine.media import MAX_THUMBNAIL
 from pxt_flight.operations.answers import PAGE_ROWS
 from pxt_flight.operations.call import Call
-from pxt_flight.operations.json_source import MAX_BODY, MAX_ROWS
+from pxt_flight.operations.json_source import MAX_ROWS
 from pxt_flight.public_api import Operation, operations, public_api
 
 
@@ -98,7 +99,7 @@ def capabilities(call: Call) -> Capabilities:
 
 def _bounds(call: Call) -> Bounds:
     query, upload = call.engine.limits, call.writer.limits.size
-    return Bounds(PAGE_ROWS, MAX_ROWS, MAX_BODY, upload, query.rows, query.size, query.seconds, MAX_THUMBNAIL)
+    return Bounds(PAGE_ROWS, MAX_ROWS, JSON_BYTES, upload, query.rows, query.size, query.seconds, MAX_THUMBNAIL)
 
 
 def _features(served: list[Operation]) -> dict[str, bool]:

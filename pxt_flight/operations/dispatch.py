@@ -61,6 +61,18 @@ def allowance(operation: Operation, call: Call) -> Allowance | None:
     return None if operation.rate_limit is None else call.limits.left(_bucket(operation, call), operation.rate_limit)
 
 
+def flight_calls(operation: Operation) -> dict[str, str]:
+    """The calls of Flight that reach an operation, and its name there.
+
+    Returns:
+        `action` for DoAction, with its arguments, and rows if it takes any, as JSON; `put` for DoPut, whose command is its name with its
+        arguments, and which brings rows as record batches; `ticket` for DoGet, where its arguments are the ticket, without a name.
+    """
+    if operation.answers_rows:
+        return {"ticket": operation.action}
+    return dict.fromkeys(("action", "put") if operation.takes_rows else ("action",), operation.action)
+
+
 def _bucket(operation: Operation, call: Call) -> tuple[str, str]:
     return call.principal.key_id, operation.operation_id
 

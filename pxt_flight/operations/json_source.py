@@ -16,8 +16,6 @@ from pxt_flight.operations.writes import Rows
 from pxt_flight.public_api import Operation, invalid
 
 MAX_ROWS = 1000
-MAX_BODY = 16 << 20
-"""Bytes of a body of JSON: what it becomes in memory is many times that."""
 _FILES_AT_ONCE = 64 << 20  # bytes in memory
 _MAX_COLUMNS = 1600  # of a table of Postgres
 _NAMES = ("rows", "row", "source")

@@ -3,7 +3,6 @@
 import tempfile
 from pathlib import Path
 
-import pxt_flight as pf
 from pxt_flight.operations.dispatch import import_operations
 from pxt_flight.reference import examples, pages
 from pxt_flight.reference.example_calls import EXAMPLES
@@ -13,8 +12,8 @@ from pxt_flight.server import running_server
 
 def run_examples(home: Path) -> str:
     """What the examples are answered by a server on a new home, as the file that is committed."""
-    with running_server(examples.settings(home)) as server, pf.connect(server.flight_uri, key=server.key) as db:
-        guide = examples.Guide(server.http_url, db, server.key)
+    with running_server(examples.settings(home)) as server:
+        guide = examples.Guide(server.http_url, server.key)
         try:
             return examples.recorded((action, guide.run(action)) for action in EXAMPLES)
         finally:

@@ -1,23 +1,23 @@
-"""The example of each operation, by its action: the calls that the reference shows."""
+"""The example of each operation, by its action: the calls that the reference shows, and that tests make over every wire."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
-# By path: rows and primary key. The examples find these tables, and no others.
-TABLES: dict[str, tuple[list[dict[str, Any]], str]] = {
-    "films": (
-        [
+# The examples find these, and nothing else; each table as the arguments that create it.
+TABLES: dict[str, dict[str, Any]] = {
+    "films": {
+        "schema": {"id": "Int", "name": "String", "score": "Float | None", "year": "Int | None"},
+        "primary_key": "id",
+        "rows": [
             {"id": 1, "name": "Brazil", "score": 7.9, "year": 1985},
             {"id": 2, "name": "Alien", "score": 8.5, "year": 1979},
             {"id": 3, "name": "Stalker", "score": 8.1, "year": 1979},
         ],
-        "id",
-    ),
+    },
 }
+DIRECTORIES = ("archive",)
 _FILMS = {"table_path": "films"}
-_DIRECTORY = ("pixeltable.create_dir", {"path": "archive"})
 _INDEX = ("table.add_index", _FILMS | {"column": "score", "name": "by_score"})
-_VOTES = ("pixeltable.create_table", {"path": "votes", "schema": {"film": "Int", "stars": "Int"}})
 _FIRST = _FILMS | {"row_id": "0"}
 _SOFT = ("table.enable_soft_delete", _FILMS)
 _BAD_GONE = ("table.delete", _FILMS | {"where": "score < 8"})
@@ -31,12 +31,12 @@ class Example:
     Attributes:
         arguments: of the operation, by name.
         before: what is called before it: actions with their arguments.
-        status: of its answer, where that is an error.
+        code: of its answer, where that is an error.
     """
 
     arguments: dict[str, Any] = field(default_factory=dict)
     before: tuple[tuple[str, dict[str, Any]], ...] = ()
-    status: int | None = None
+    code: str = ""
 
 
 EXAMPLES: dict[str, Example] = {
@@ -45,9 +45,11 @@ EXAMPLES: dict[str, Example] = {
         {"path": "directors", "schema": {"id": "Int", "name": "String | None"}, "primary_key": "id", "rows": [{"id": 1, "name": "Terry"}]}
     ),
     "pixeltable.query": Example({"sql": "select name, score from films where score > $1 order by id", "parameters": [8]}),
-    "pixeltable.delete_all_tables": Example(status=409),
-    "pixeltable.export_to_parquet": Example({"table": "films", "path": "daily/films.parquet", "select": ["id", "name"]}),
-    "pixeltable.export_to_s3": Example({"table": "films", "bucket": "somebody-elses", "key": "films.parquet"}, status=422),
+    "pixeltable.delete_all_tables": Example(code="confirmation_required"),
+    "pixeltable.export_to_parquet": Example({"table": "films", "path": "daily/films.parquet", "select": ["id", "name"], "overwrite": True}),
+    "pixeltable.export_to_s3": Example(
+        {"table": "films", "bucket": "somebody-elses", "key": "films.parquet"}, code="INVALID_CONFIGURATION"
+    ),
     "pixeltable.capabilities": Example(),
     "pixeltable.health": Example(),
     "table.get_row": Example(_FIRST),
@@ -62,10 +64,10 @@ EXAMPLES: dict[str, Example] = {
     "pixeltable.table_info": Example({"path": "films"}),
     "pixeltable.drop_table": Example({"path": "films"}),
     "pixeltable.move_table": Example({"path": "films", "new_path": "movies"}),
-    "pixeltable.list_dirs": Example({"dir_path": "/"}, before=(_DIRECTORY,)),
-    "pixeltable.get_dir_contents": Example({"path": "archive"}, before=(_DIRECTORY,)),
-    "pixeltable.create_dir": Example({"path": "archive.old", "parents": True}),
-    "pixeltable.drop_dir": Example({"path": "archive"}, before=(_DIRECTORY,)),
+    "pixeltable.list_dirs": Example({"dir_path": "/"}),
+    "pixeltable.get_dir_contents": Example({"path": "archive"}),
+    "pixeltable.create_dir": Example({"path": "archive.old"}),
+    "pixeltable.drop_dir": Example({"path": "archive"}),
     "table.insert": Example(_FILMS | {"rows": [{"id": 4, "name": "Heat", "score": 8.3}, {"id": 5, "name": "Ran", "year": 1985}]}),
     "table.update": Example(_FILMS | {"set": {"score": 8.0}, "where": "name = $1", "parameters": ["Brazil"]}),
     "table.delete": Example(_FILMS | {"where": "score < 8"}),
@@ -80,7 +82,7 @@ EXAMPLES: dict[str, Example] = {
     "table.add_column": Example(_FILMS | {"schema": {"seen": "Bool | None", "notes": {"type": "Json", "nullable": True}}}),
     "table.drop_column": Example(_FILMS | {"column": "year"}),
     "table.rename_column": Example(_FILMS | {"column": "score", "new_name": "rating"}),
-    "table.alter_column": Example({"table_path": "votes", "column": "stars", "type": "Int | None"}, before=(_VOTES,)),
+    "table.alter_column": Example(_FILMS | {"column": "name", "type": "String | None"}),
     "table.indexes": Example(_FILMS, before=(_INDEX,)),
     "table.add_index": Example(_FILMS | {"column": "score", "name": "by_score"}),
     "table.drop_index": Example(_FILMS | {"index": "by_score"}, before=(_INDEX,)),

@@ -1,12 +1,12 @@
 """An example call of each operation, run against a server, and what was answered, as the pages show it.
 
-Each call is made on the tables of `TABLES` as they are there, fresh; a call that needs more names what is called before it.
+Each call finds the tables and directories of `example_calls` fresh; a call that needs more names what is called before it.
 """
 
 import json
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,9 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
-import pxt_flight as pf
 from pxt_flight.config import Settings
-from pxt_flight.public_api import Operation, find_operation
-from pxt_flight.reference.example_calls import EXAMPLES, TABLES, Example
+from pxt_flight.public_api import Operation, operations
+from pxt_flight.reference.example_calls import DIRECTORIES, EXAMPLES, TABLES
 
 PATH = "docs/reference/examples.json"
 _LONGEST_ANSWER = 40
@@ -71,9 +70,9 @@ def settings(home: Path) -> Settings:
     return Settings(home=home, flight_port=0, http_port=0, export_dir=home / "exports")
 
 
-def request_of(operation: Operation, example: Example) -> Exchange:
-    """The request that an example makes, at the path of its declaration."""
-    given = dict(example.arguments)
+def request_of(operation: Operation, arguments: Mapping[str, Any]) -> Exchange:
+    """The request that calls an operation, at the path of its declaration."""
+    given = dict(arguments)
     path = re.sub(r"{(\w+)}", lambda found: quote(str(given.pop(found[1])), safe=""), operation.path)
     if operation.http_method in ("GET", "DELETE"):
         query = urlencode({name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()})
@@ -82,17 +81,16 @@ def request_of(operation: Operation, example: Example) -> Exchange:
 
 
 class Guide:
-    """Runs examples on a server whose store is for nothing else: before each, its tables are made anew.
+    """Runs examples on a server whose store is for nothing else: before each, its tables and directories are made anew.
 
     Args:
         http_url: of the server.
-        db: a connection to it, as the owner.
         key: of the owner.
     """
 
-    def __init__(self, http_url: str, db: pf.Database, key: str) -> None:
-        self._db = db
+    def __init__(self, http_url: str, key: str) -> None:
         self._http = httpx.Client(base_url=http_url, headers={"authorization": f"Bearer {key}"}, timeout=_TIMEOUT)
+        self._operations = {operation.action: operation for operation in operations()}
 
     def run(self, action: str) -> Exchange:
         """What the example of an operation asks and is answered.
@@ -104,13 +102,38 @@ class Guide:
             httpx.HTTPStatusError: a call before it failed.
         """
         example = EXAMPLES[action]
-        self._reset()
+        self.reset()
         for before, arguments in example.before:
-            asked = request_of(find_operation(*_named(before)), Example(arguments))
-            self._ask(asked).raise_for_status()
-        asked = request_of(find_operation(*_named(action)), example)
+            self.call(before, arguments)
+        asked = request_of(self._operations[action], example.arguments)
         answer = self._ask(asked)
         return Exchange(asked.method, asked.path, asked.body, answer.status_code, _steady(answer.json() if answer.content else None))
+
+    def reset(self) -> None:
+        """Make the tables and directories anew, and drop all others.
+
+        Raises:
+            httpx.HTTPStatusError: as of `call`.
+        """
+        for noun, found in (("table", "pixeltable.list_tables"), ("dir", "pixeltable.list_dirs")):
+            for path in self.call(found, {"recursive": False}):
+                self.call(f"pixeltable.drop_{noun}", {"path": path, "force": True, "if_missing": "ignore"})
+        for path, arguments in TABLES.items():
+            self.call("pixeltable.create_table", {"path": path} | arguments)
+        for path in DIRECTORIES:
+            self.call("pixeltable.create_dir", {"path": path})
+
+    def call(self, action: str, arguments: Mapping[str, Any]) -> Any:
+        """The answer of an operation.
+
+        Args:
+            action: the operation's.
+            arguments: its arguments.
+
+        Raises:
+            httpx.HTTPStatusError: it answered an error.
+        """
+        return self._ask(request_of(self._operations[action], arguments)).raise_for_status().json()
 
     def close(self) -> None:
         """Close the connection of HTTP."""
@@ -118,15 +141,6 @@ class Guide:
 
     def _ask(self, asked: Exchange) -> httpx.Response:
         return self._http.request(asked.method, asked.path, **({} if asked.body is None else {"json": asked.body}))
-
-    def _reset(self) -> None:
-        for path in self._db.tables():
-            if path not in TABLES:
-                self._http.delete(f"/api/v1/tables/{quote(path, safe='')}", params={"force": "true"}).raise_for_status()
-        for path in self._db.list_dirs(recursive=False):
-            self._http.delete(f"/api/v1/dirs/{quote(path, safe='')}", params={"force": "true"}).raise_for_status()
-        for path, (rows, key) in TABLES.items():
-            self._db.create_table(path, rows, primary_key=key, if_exists="replace")
 
 
 def recorded(exchanges: Iterable[tuple[str, Exchange]]) -> str:
@@ -146,12 +160,6 @@ def shape(value: Any) -> Any:
     if isinstance(value, list):
         return [shape(inner) for inner in value[:1]]
     return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
-
-
-def _named(action: str) -> tuple[str, str]:
-    """The registry's name and version of an action."""
-    noun, name, *version = action.split(".")
-    return (name if noun == "pixeltable" else f"{noun.capitalize()}.{name}"), (version[0] if version else "v1")
 
 
 def _steady(value: Any) -> Any:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from xml.sax.saxutils import quoteattr
 
+from pxt_flight.operations.dispatch import flight_calls
 from pxt_flight.public_api import Operation, get_public_api, routes_of
 from pxt_flight.reference.markdown import code, table
 from pxt_flight.reference.pages import heading
@@ -55,7 +56,7 @@ def _described(operation: Operation) -> dict[str, object]:
         "name": operation.name,
         "version": operation.version,
         "category": operation.category,
-        "action": operation.action,
+        "flight": flight_calls(operation),
         "routes": [{"method": method, "path": path} for method, path in routes_of(operation)],
         "permission": operation.permission,
         "rate_limit": None if operation.rate_limit is None else str(operation.rate_limit),

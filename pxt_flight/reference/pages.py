@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pxt_flight.docstrings import read_docstring
+from pxt_flight.operations.dispatch import flight_calls
 from pxt_flight.public_api import Operation, routes_of
 from pxt_flight.reference import client
 from pxt_flight.reference.examples import Exchange
@@ -165,9 +166,12 @@ def _wires(operation: Operation) -> str:
 
 
 def _flight(operation: Operation) -> str:
-    if operation.takes_rows:
-        return f'DoPut with the command `{{"{operation.action}": {{...}}}}`'
-    return f"DoGet with the arguments as ticket (`{operation.action}`)" if operation.answers_rows else f"action `{operation.action}`"
+    texts = {
+        "action": f"action `{operation.action}`",
+        "put": f'DoPut with the command `{{"{operation.action}": {{...}}}}`',
+        "ticket": f"DoGet with the arguments as ticket (`{operation.action}`)",
+    }
+    return ", or ".join(texts[call] for call in flight_calls(operation))
 
 
 def _rows_of(operation: Operation) -> str:

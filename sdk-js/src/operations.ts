@@ -708,9 +708,9 @@ export interface TableUpdateRowRequest {
   row_id?: string | null;
   /** in place of it, its primary key. */
   key?: Record<string, unknown> | null;
-  /** as of `replace_row`. */
+  /** ETags, with commas between them, or `*`: only a row that is one of these is changed; over HTTP the header of that name. */
   if_match?: string | null;
-  /** as of `replace_row`. */
+  /** a name of the client's for this write: asked again under it, it is not done again. */
   idempotency_key?: string | null;
 }
 

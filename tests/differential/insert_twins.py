@@ -94,8 +94,8 @@ def write_upload(path: str, upload: Any, *, tier: str, chosen: Any = None, **opt
     off = {"bulk": {}, "stream": {"bulk_off": "test"}, "plain stream": {"bulk_off": "test", "copy_off": "test"}}
     tiers = chosen or ingest.WriteTiers(**off.get(tier, {"bulk_off": "test", "stream_off": "test"}))
     table = target.describe(path)
-    work = lambda: ingest.insert(table, upload, tiers=tiers, **options)  # noqa: E731
-    return writes.in_write(pixeltable.get_table(path), work, deadline=time.monotonic() + 30)
+    opened = pixeltable.get_table(path)
+    return writes.in_write(opened, lambda: ingest.insert(table, opened, upload, tiers=tiers, **options), deadline=time.monotonic() + 30)
 
 
 @dataclass(frozen=True)

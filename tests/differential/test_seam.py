@@ -83,9 +83,13 @@ def swapped(relation):
     return changed(relation, r"CAST\((\S+) AS BIGINT\)", lambda match: f"CAST({other.get(match[1], match[1])} AS BIGINT)")
 
 
+def replaced(held, **others):
+    return held and dataclasses.replace(held, **others)
+
+
 SABOTAGES = {
     "dead rows are read": lambda relation: changed(relation, r" AND \S+\.v_max = \d+", ""),
-    "all versions are the first": lambda relation: changed(relation, r"v_min <= \d+", "v_min <= 2"),
+    "all versions are the first": lambda relation: changed(relation, r'v_min <= (\d+|"pxt\$version_\w+")', "v_min <= 2"),
     "columns are swapped": swapped,
     "floats are narrowed": lambda relation: changed(
         relation, r"CAST\((\S+) AS DOUBLE PRECISION\)", r"CAST(CAST(\1 AS REAL) AS DOUBLE PRECISION)"
@@ -140,9 +144,20 @@ def test_the_self_test_finds(sabotage, engine, new_engine, name, tmp_path, monke
         ("pxt_flight.engine.planner", "numeric_types", lambda right, *arguments: {}),
         ("pxt_flight.engine.cells", "MediaCells.paths", lambda right, self, cells: [None] * len(cells)),
         ("pxt_flight.engine.cells", "MediaCells.paths", lambda right, self, cells: right(self, cells)[::-1]),
+        ("pxt_flight.engine.bindings", "Held.renewed", lambda right, self, states: replaced(right(self, states), reads=self.reads)),
         ("pxt_flight.engine.seam.batches", "_columns", lambda right, *arguments: [column[::-1] for column in right(*arguments)]),
     ],
-    ids=["order", "join", "predicate", "operator", "numbers", "no cells", "cells of other rows", "values of other rows"],
+    ids=[
+        "order",
+        "join",
+        "predicate",
+        "operator",
+        "numbers",
+        "no cells",
+        "cells of other rows",
+        "earlier versions",
+        "values of other rows",
+    ],
 )
 def test_the_self_test_finds_what_drifts_elsewhere(new_engine, tmp_path, monkeypatch, module, part, wrong):
     from pxt_flight.engine.selftest import verify_copy

@@ -213,9 +213,11 @@ def test_5_types_unknown_to_arrow_are_not_passed_through(make_table, pxt, read):
 
 def test_5_an_unexpected_type_is_cast(table, name, read, monkeypatch):
     """Were a column to arrive in another type than promised, Postgres casts it: the promise comes from Postgres' own description."""
-    from pxt_flight.engine.seam import plan
+    import sqlalchemy as sql
 
-    monkeypatch.setattr(plan, "_scalar", lambda name, kind, column: plan.sql.cast(column, plan.sql.SmallInteger))
+    from pxt_flight.engine.seam import columns
+
+    monkeypatch.setattr(columns, "scalar", lambda name, kind, column: sql.cast(column, sql.SmallInteger))
     answer = read(f"select id, id + 1 as n from {name}", tier="copy")
     assert answer.schema.types == [pa.int64(), pa.int64()]
     assert answer.to_pylist() == [{"id": i, "n": i + 1} for i in range(10)]

@@ -128,10 +128,10 @@ def test_what_changed_nothing_leaves_one_where_it_has_a_key(writer, table, recei
 
     target = writer.engine.run(lambda: describe(table.get_metadata()["path"]))
     nothing = Written("delete", target.path, target.version)
-    assert writer._write(target, Asked("delete", "k"), lambda: nothing) == nothing
+    assert writer._write(target, Asked("delete", "k"), lambda _: nothing) == nothing
     assert receipts_of(table) == 0
-    assert writer._write(target, Asked("delete", "k", "none"), lambda: nothing) == nothing
-    assert writer._write(target, Asked("delete", "k", "none"), lambda: pytest.fail("done again")).repeated
+    assert writer._write(target, Asked("delete", "k", "none"), lambda _: nothing) == nothing
+    assert writer._write(target, Asked("delete", "k", "none"), lambda _: pytest.fail("done again")).repeated
     assert receipts_of(table) == 1
 
 
@@ -144,7 +144,7 @@ def test_two_at_once_under_one_key(writer, other_writer, table, postgres, fails)
     target = writer.engine.run(lambda: describe(table.get_metadata()["path"]))
     written, began, goes_on, ended = Written("delete", target.path, 0), threading.Event(), threading.Event(), {}
 
-    def first():
+    def first(_table):
         began.set()
         goes_on.wait(20)
         if fails:
@@ -160,7 +160,7 @@ def test_two_at_once_under_one_key(writer, other_writer, table, postgres, fails)
     one = threading.Thread(target=run, args=("one", writer, first))
     one.start()
     assert began.wait(20)
-    two = threading.Thread(target=run, args=("two", other_writer, lambda: written))
+    two = threading.Thread(target=run, args=("two", other_writer, lambda _: written))
     two.start()
     eventually(lambda: postgres.execute("select 1 from pg_locks where locktype = 'advisory' and not granted").fetchone())
     goes_on.set()
@@ -178,7 +178,7 @@ def test_two_tables_at_once_under_one_key(writer, table, make_table, postgres, p
     targets = [writer.engine.run(lambda table=table: describe(table.get_metadata()["path"])) for table in tables]
     began, goes_on, ended = threading.Event(), threading.Event(), []
 
-    def work():
+    def work(_table):
         began.set()
         goes_on.wait(20)
         return Written("delete", targets[0].path, 0)
@@ -189,7 +189,7 @@ def test_two_tables_at_once_under_one_key(writer, table, make_table, postgres, p
 
     def second():
         with pytest.raises(PxtFlightError) as refused:
-            writer._write(targets[1], Asked("delete", "k", "two tables"), lambda: pytest.fail("done"))
+            writer._write(targets[1], Asked("delete", "k", "two tables"), lambda _: pytest.fail("done"))
         ended.append(refused.value.code)
 
     waiting = threading.Thread(target=second)

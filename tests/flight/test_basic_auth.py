@@ -36,7 +36,7 @@ def test_authenticate_basic_token(server, films, user):
         assert client.get_flight_info(fl.FlightDescriptor.for_path(films), options).schema.names[0] == "id"
 
 
-@pytest.mark.parametrize("key", ["pxt_nonsense", make_key(), "x"])
+@pytest.mark.parametrize("key", ["pxt_nonsense", pytest.param(make_key(), id="unknown"), "x"])
 def test_authenticate_basic_token_with_a_wrong_key(stranger, key):
     with pytest.raises(fl.FlightUnauthenticatedError, match="key_invalid: "):
         stranger.authenticate_basic_token("user", key)
@@ -49,7 +49,9 @@ def test_adbc_username_and_password(server, films, user):
         assert cursor.execute(f"select count(*) from {films}").fetchall() == [(100,)]
 
 
-@pytest.mark.parametrize(("password", "code"), [("pxt_nonsense", "key_invalid"), (make_key(), "key_invalid"), ("", "key_missing")])
+@pytest.mark.parametrize(
+    ("password", "code"), [("pxt_nonsense", "key_invalid"), pytest.param(make_key(), "key_invalid", id="unknown"), ("", "key_missing")]
+)
 def test_adbc_with_a_wrong_password(server, password, code):
     options = {"username": "u", "password": password}
     with pytest.raises(adbc_driver_manager.ProgrammingError, match=f"UNAUTHENTICATED.*{code}: "):

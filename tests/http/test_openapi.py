@@ -5,6 +5,8 @@ import subprocess
 import sys
 
 import httpx
+import pyarrow as pa
+import pyarrow.flight as fl
 import pytest
 from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
 
@@ -17,7 +19,7 @@ VALIDATORS = {"3.1": OpenAPIV31SpecValidator, "3.0": OpenAPIV30SpecValidator}
 @pytest.fixture(scope="module")
 def document(pxt):
     """The 3.1 document."""
-    from pxt_flight.http.openapi import document
+    from pxt_flight.http.api import document
 
     return document()
 
@@ -55,10 +57,57 @@ def test_what_an_operation_raises_is_documented_with_its_status(registered):
 
 def test_the_registry_is_told(registered):
     for operation, entry in registered:
-        assert entry["x-flight-action"] == operation.action
+        assert ("x-flight-ticket" in entry) is operation.answers_rows
+        assert ("x-flight-put" in entry) is operation.takes_rows
         assert entry.get("x-permission") == operation.permission
         assert bool(entry.get("deprecated")) is (operation.deprecated is not None)
         assert bool(entry.get("security")) is operation.auth_required
+
+
+def test_an_entry_tells_of_one_row_by_its_key_too(document):
+    from pxt_flight.http.keyed_rows import keyed
+
+    assert {method for method, _ in keyed()} == {"GET", "PUT", "PATCH", "DELETE"}
+    for (method, path), operation in keyed().items():
+        entry, by_row_id = document["paths"][path][method.lower()], document["paths"][operation.path][method.lower()]
+        parameters = {one["name"]: one for one in entry["parameters"]}
+        assert (parameters["key"]["style"], parameters["key"]["explode"]) == ("form", True)
+        assert parameters["key"]["required"] is (method == "PUT")  # with which nothing else is asked there
+        others = {one["name"] for one in by_row_id["parameters"]} - {"row_id", "key"}
+        assert others <= parameters.keys()
+        assert by_row_id["responses"].keys() <= entry["responses"].keys()
+        for code in (*operation.raises, "TABLE_NOT_FOUND"):
+            assert code in entry["responses"][str(REFERENCE[code].http_status)]["content"]["application/problem+json"]["examples"]
+        for answer in ("200", "204"):
+            schemas = [one for content in content_of(by_row_id, answer) for one in alternatives(content["schema"])]
+            assert all(one in alternatives(content_of(entry, answer)[0]["schema"]) for one in schemas)
+
+
+def content_of(entry, status):
+    return list(entry["responses"].get(status, {}).get("content", {}).values())
+
+
+def alternatives(schema):
+    return schema.get("anyOf", [schema])
+
+
+def test_no_two_schemas_want_one_name(document):
+    assert [name for name in document["components"]["schemas"] if "__" in name] == []
+
+
+def test_the_calls_of_flight_are_those_that_it_serves(document, server):
+    def named(call):
+        return {entry[call] for _, _, entry in entries(document) if call in entry}
+
+    options = fl.FlightCallOptions(headers=[(b"authorization", f"Bearer {server.key}".encode())])
+    with fl.connect(server.flight_uri) as client:
+        assert named("x-flight-action") == {action.type for action in client.list_actions(options) if "." in action.type}
+        writer, _ = client.do_put(fl.FlightDescriptor.for_command(b"{}"), pa.schema([]), options)
+        with pytest.raises(fl.FlightError) as refused:
+            writer.close()
+    hint = json.loads(refused.value.extra_info)["hint"]
+    assert named("x-flight-put") == set(hint.removeprefix("One of ").removesuffix(".").split(", "))
+    assert named("x-flight-ticket") == {"pixeltable.query", "table.query", "table.rows"}
 
 
 def test_every_argument_is_described(document, registered):

@@ -75,9 +75,7 @@ class Store:
 
 @pytest.fixture
 def database():
-    database = Store()
-    yield database
-    database.released.set()
+    return Store()
 
 
 @pytest.fixture
@@ -88,6 +86,7 @@ def readyz(home, database, api):
     assert eventually(lambda: opening.state == "ready")
     with serve_app(create_app(home, opening)) as (host, port):
         yield lambda: httpx.get(f"http://{host}:{port}/readyz", timeout=30)
+        database.released.set()  # the application waits for its threads
 
 
 def faults(answer):
@@ -166,11 +165,19 @@ def test_capabilities(server):
     told = httpx.get(f"{server.http_url}/api/v1/capabilities", headers=headers, timeout=60).json()
     assert (told["version"], told["api_versions"], told["media"]) == (pxt_flight.__version__, ["v1"], ["url", "bytes", "thumbnail:N"])
     assert told["limits"]["insert_rows"] == 1000
-    assert told["limits"]["upload_bytes"] == 16 << 30
+    assert (told["limits"]["json_body_bytes"], told["limits"]["upload_bytes"]) == (16 << 20, 16 << 30)
     assert "Table.insert" in told["operations"]["rows"]
     assert told["operations"]["server"] == ["capabilities", "health"]
     assert told["features"]["udf_upload"] is False
     assert set(told["permissions"]) == {"read", "write", "delete", "schema", "udf", "admin"}
+
+
+def test_a_body_of_json_is_as_large_as_capabilities_say(server):
+    headers = {"authorization": f"Bearer {server.key}", "content-type": "application/json"}
+    url, told = f"{server.http_url}/api/v1/query", httpx.get(f"{server.http_url}/api/v1/capabilities", headers=headers, timeout=60).json()
+    sql, size = b'{"sql": "select 1"', told["limits"]["json_body_bytes"]
+    assert httpx.post(url, content=sql.ljust(size - 1) + b"}", headers=headers, timeout=60).status_code == 200
+    assert httpx.post(url, content=sql.ljust(size) + b"}", headers=headers, timeout=60).status_code == 413
 
 
 def test_capabilities_need_a_key(server):

@@ -125,12 +125,16 @@ def test_what_is_no_view(call, pxt, base, place):
 
 def test_rows_that_are_deleted_softly_are_in_no_view(call, pxt, base, place, db):
     call("Table.enable_soft_delete", table_path=base)
-    with pytest.raises(PxtFlightError, match="UNSUPPORTED_OPERATION"):
-        call("create_view", path=f"{place}/v", base=base, columns=["id"])
+    with pytest.raises(PxtFlightError, match="COLUMN_NOT_FOUND"):
+        call("create_view", path=f"{place}/narrow", base=base, columns=["id", "deleted_at"])
+    call("Table.delete", table_path=base, where="id = 0", soft=True)
     call("create_view", path=f"{place}/v", base=base)
+    call("create_view", path=f"{place}/narrow", base=base, columns=["id"], where="id < 8")
+    call("create_snapshot", path=f"{place}/kept", base=base)
     assert call("get_table", path=f"{place}/v")["soft_delete"] is True
     call("Table.delete", table_path=base, where="id > 3", soft=True)
-    assert sorted(db.sql(f'select id from "{place}/v"').to_arrow()["id"].to_pylist()) == [0, 1, 2, 3]
+    for name, wanted in {"v": [1, 2, 3], "narrow": [1, 2, 3], "kept": [*range(1, 10)]}.items():
+        assert sorted(db.sql(f'select id from "{place}/{name}"').to_arrow()["id"].to_pylist()) == wanted
 
 
 def test_the_paths_of_rest(server, pxt, base, place):

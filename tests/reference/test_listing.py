@@ -38,7 +38,9 @@ def test_as_json_and_markdown(listed):
     operations = json.loads(listed("json"))
     (versions,) = [operation for operation in operations if operation["name"] == "Table.versions"]
     assert versions["routes"][1] == {"method": "GET", "path": "/api/table/versions"}
-    assert (versions["permission"], versions["deprecated"]) == ("read", None)
+    assert (versions["permission"], versions["deprecated"], versions["flight"]) == ("read", None, {"action": "table.versions"})
+    flight = {operation["name"]: operation["flight"] for operation in operations if operation["name"] in ("Table.insert", "query")}
+    assert flight == {"Table.insert": {"action": "table.insert", "put": "table.insert"}, "query": {"ticket": "pixeltable.query"}}
     assert len(listed("markdown").splitlines()) == len(operations) + 2
 
 

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +13,6 @@ import httpx
 import psycopg
 import pyarrow.flight as fl
 import pytest
-from examples import FILMS
 from wires import Flight, RestName, RestPath
 
 from pxt_flight import postgres as embedded
@@ -63,37 +61,40 @@ def wires(place: Place) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def operation_of(store: Path) -> Callable[[str], Any]:
-    """An operation by its name; its modules import Pixeltable, which must find the home of this process by then."""
-    from pxt_flight.operations.dispatch import import_operations
-    from pxt_flight.public_api import find_operation
+def by_action(store: Path) -> dict[str, Any]:
+    """The operations of ours that are served, by their actions."""
+    from pxt_flight.operations.dispatch import import_operations  # imports Pixeltable, whose home `store` names
+    from pxt_flight.public_api import operations
 
     import_operations()
-    return find_operation
+    served = (operation for operation in operations() if operation.endpoint)
+    return {operation.action: operation for operation in served if operation.function.__module__.startswith("pxt_flight.")}
 
 
 @pytest.fixture(scope="session")
-def state(place: Place) -> Iterator[Callable[[], Any]]:
-    """What the store is now, to be compared with what it was."""
+def guide(place: Place, by_action: dict[str, Any]) -> Iterator[Any]:
+    """Runs examples; whoever changes what they find makes it anew: `guide.reset()`."""
+    from pxt_flight.reference.examples import Guide
+
+    guide = Guide(place.server.http_url, place.server.key)
+    guide.reset()
+    yield guide
+    guide.close()
+
+
+@pytest.fixture(scope="session")
+def shown(store: Path) -> dict[str, Any]:
+    """What the pages show that the examples ask and are answered."""
+    from pxt_flight.reference import examples
+
+    return examples.read_recorded((HERE.parents[1] / examples.PATH).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def state(place: Place, guide: Any) -> Iterator[Callable[[], Any]]:
+    """What the store is now, with what the examples find, to be compared with what it was."""
     postmaster = embedded.find(place.home)
     assert postmaster is not None
     address = {"host": postmaster.socket_dir, "port": postmaster.port, "user": "postgres", "dbname": "pixeltable"}
     with psycopg.connect(**address, autocommit=True) as connection:
         yield lambda: connection.execute(_STATE).fetchone()
-
-
-@pytest.fixture(scope="session")
-def new_films(place: Place, wires: dict[str, Any], operation_of: Callable[[str], Any]) -> Callable[[], str]:
-    """Make another table of films, and a directory `<its path>_folder`: `new_films()` answers its path."""
-    numbers = count(1)
-
-    def make() -> str:
-        path = f"films{next(numbers)}"
-        for name, arguments, rows in (
-            ("create_table", {"path": path, "primary_key": ["id"]}, FILMS),
-            ("create_dir", {"path": f"{path}_folder"}, None),
-        ):
-            assert wires["flight"].ask(operation_of(name), arguments, rows, place.server.key).code is None
-        return path
-
-    return make

@@ -1,4 +1,4 @@
-"""Pixeltable itself in a process of its own: makes a store with a table, and keys that may less than the owner's; prints the keys.
+"""Pixeltable itself in a process of its own: makes a store, and keys that may less than the owner's; prints the keys.
 
 Before the server starts, because it reads the keys once.
 """
@@ -17,9 +17,6 @@ from pxt_flight.public_api import PERMISSIONS
 
 def main() -> None:
     pxt.init()
-    schema = {"id": pxt.Int, "name": pxt.String | None, "score": pxt.Float | None}
-    pxt.create_table("films", schema, primary_key="id").insert([{"id": i, "name": f"film {i}", "score": i / 2} for i in range(10)])
-    pxt.create_dir("films_folder")
     granted = {f"not {permission}": sorted(PERMISSIONS - {permission}) for permission in PERMISSIONS} | {"others": sorted(PERMISSIONS)}
     keys = {name: make_key() for name in granted}
     with open_schema(libpq_uri()) as connection:

@@ -60,15 +60,15 @@ def test_the_requests_of_the_seed(curl):
     assert page["rows"] == [{"id": 1, "name": "Alice"}, {"id": 2, "name": "Bob"}]
 
 
-def test_the_named_functions_of_the_seed(operation_of):
-    served = {name: operation_of(name) for name in NAMED}
-    assert all(operation.endpoint for operation in served.values())
+def test_the_named_functions_of_the_seed(by_action):
+    served = {operation.name: operation for operation in by_action.values() if operation.name in NAMED}
+    assert served.keys() == NAMED
     assert {operation.call_path for operation in served.values()} == {
         f"/api/table/{name[6:]}" if name.startswith("Table.") else f"/api/pixeltable/{name}" for name in NAMED
     }
 
 
-def test_the_shape_of_the_public_api(operation_of):
+def test_the_shape_of_the_public_api(by_action):
     from pxt_flight.public_api import get_public_api
 
     api = get_public_api()

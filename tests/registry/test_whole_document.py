@@ -31,6 +31,27 @@ def document(place: Any) -> Any:
     return schemathesis.openapi.from_dict(httpx.get(f"{place.server.http_url}/openapi.json", timeout=60).json(), config=config)
 
 
+@pytest.mark.parametrize(
+    ("method", "body", "status"),
+    [
+        ("GET", None, 200),
+        ("PUT", {"row": {"name": "new", "score": None}}, 200),
+        ("PATCH", {"set": {"name": "new"}}, 200),
+        ("DELETE", None, 204),
+    ],
+)
+def test_an_answer_about_one_row_by_its_key_is_documented(
+    document: Any, place: Any, guide: Any, method: str, body: Any, status: int
+) -> None:
+    headers = {"authorization": f"Bearer {place.server.key}"}
+    guide.reset()
+    operation = document["/api/v1/tables/{table_path}/rows"][method]
+    sent = {} if body is None else {"body": body, "media_type": "application/json"}
+    for key, expected in (({"key.id": "1"}, status), ({"key.id": "77"}, 404), ({"key.id": "1", "where": "id = 1"}, 422)):
+        case = operation.Case(path_parameters={"table_path": "films"}, query=key, **sent)
+        assert case.call_and_validate(headers=headers, checks=CHECKS, timeout=60).status_code == expected
+
+
 def test_every_answer_is_documented(document: Any, place: Any) -> None:
     headers = {"authorization": f"Bearer {place.server.key}"}
     faults: dict[str, str] = {}

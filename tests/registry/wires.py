@@ -1,4 +1,7 @@
-"""The ways to an operation: its path, the path of its name, and Flight; each asked in the same words, each answering in the same ones."""
+"""The ways to an operation: its path, the path of its name, and Flight; each asked in the same words, each answering in the same ones.
+
+Rows go as JSON to its path, and as Arrow the two other ways.
+"""
 
 import json
 import re
@@ -40,6 +43,8 @@ class Answer:
 class RestPath:
     """HTTP at the path of the operation's declaration."""
 
+    takes_arrow = False
+
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
 
@@ -51,19 +56,20 @@ class RestPath:
         """The arguments that stand in the path, and cannot be left out."""
         return set(re.findall(r"{(\w+)}", self.place(operation)[1]))
 
-    def is_query(self, operation: Any, rows: pa.Table | None) -> bool:
+    def is_query(self, operation: Any, arguments: Mapping[str, Any]) -> bool:
         """Whether arguments travel in the query string."""
-        return rows is not None or self.place(operation)[0] in ("GET", "DELETE")
+        return (self.takes_arrow and has_rows(operation, arguments)) or self.place(operation)[0] in ("GET", "DELETE")
 
-    def ask(self, operation: Any, arguments: Mapping[str, Any], rows: pa.Table | None, key: str | None) -> Answer:
+    def ask(self, operation: Any, arguments: Mapping[str, Any], key: str | None) -> Answer:
         """Call an operation."""
+        arguments, rows = apart(operation, arguments) if self.takes_arrow else (arguments, None)
         method, path = self.place(operation)
         named = self.names_in_url(operation)
         url = path.format_map({name: quote(str(arguments[name]), safe="") for name in named})
         others = {name: value for name, value in arguments.items() if name not in named}
         headers = {} if key is None else {"authorization": f"Bearer {key}"}
         sent: dict[str, Any] = {}
-        if self.is_query(operation, rows):
+        if rows is not None or self.is_query(operation, arguments):
             sent["params"] = {name: value if isinstance(value, str) else json.dumps(value) for name, value in others.items()}
         elif others or not named:
             sent["json"] = others
@@ -75,6 +81,8 @@ class RestPath:
 
 class RestName(RestPath):
     """HTTP at the path of the operation's name."""
+
+    takes_arrow = True
 
     def place(self, operation: Any) -> tuple[str, str]:
         return operation.call_method, operation.call_path
@@ -89,10 +97,11 @@ class Flight:
     def names_in_url(self, operation: Any) -> set[str]:
         return set()
 
-    def is_query(self, operation: Any, rows: pa.Table | None) -> bool:
+    def is_query(self, operation: Any, arguments: Mapping[str, Any]) -> bool:
         return False
 
-    def ask(self, operation: Any, arguments: Mapping[str, Any], rows: pa.Table | None, key: str | None) -> Answer:
+    def ask(self, operation: Any, arguments: Mapping[str, Any], key: str | None) -> Answer:
+        arguments, rows = apart(operation, arguments)
         headers = [] if key is None else [(b"authorization", f"Bearer {key}".encode())]
         options = fl.FlightCallOptions(headers=headers, timeout=60)
         try:
@@ -117,6 +126,19 @@ class Flight:
             while (message := reader.read()) is not None:
                 written = json.loads(message.to_pybytes()).get("written", written)
         return written
+
+
+def has_rows(operation: Any, arguments: Mapping[str, Any]) -> bool:
+    """Whether rows are sent that a wire may bring beside the arguments."""
+    return operation.takes_rows and "rows" in arguments
+
+
+def apart(operation: Any, arguments: Mapping[str, Any]) -> tuple[Mapping[str, Any], pa.Table | None]:
+    """Arguments, and the rows that were among them as Arrow."""
+    if not has_rows(operation, arguments):
+        return arguments, None
+    others = {name: value for name, value in arguments.items() if name != "rows"}
+    return others, pa.Table.from_pylist(arguments["rows"])
 
 
 def stream(rows: pa.Table) -> bytes:

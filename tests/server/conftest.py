@@ -15,17 +15,23 @@ from pxt_flight.registration import Server
 HERE = Path(__file__).parent
 
 
-@pytest.fixture(autouse=True)
-def this_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="module")
+def this_tree() -> Iterator[None]:
     """Have the processes import the code under test and the stand-in plane."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE.parents[1]), str(HERE)]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE.parents[1]), str(HERE)]))
+        yield
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
     """A home; whatever ran on it is gone afterwards."""
-    home = tmp_path / "home"
-    yield home
+    yield tmp_path / "home"
+    end_all(tmp_path / "home")
+
+
+def end_all(home: Path) -> None:
+    """End whatever runs on a home."""
     for process in psutil.process_iter(["environ", "pid"]):
         if (process.info["environ"] or {}).get("PXT_FLIGHT_HOME") == str(home) and process.pid != os.getpid():
             process.kill()
@@ -33,6 +39,14 @@ def home(tmp_path: Path) -> Iterator[Path]:
     if postmaster:
         postmaster.identity.send(signal.SIGINT)
         postmaster.identity.wait(30)
+
+
+@pytest.fixture(scope="module")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home for the tests of a module that each serve it anew."""
+    home = tmp_path_factory.mktemp("shared") / "home"
+    yield home
+    end_all(home)
 
 
 @pytest.fixture

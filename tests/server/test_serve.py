@@ -40,6 +40,27 @@ def options(server: Server) -> fl.FlightCallOptions:
     return fl.FlightCallOptions(headers=[(b"authorization", f"Bearer {server.key}".encode())])
 
 
+@pytest.fixture(scope="module")
+def served(shared_home, this_tree):
+    """A server that has ended, and a ticket of its: the home has its tables, and nothing runs on it."""
+    with running_server(settings(shared_home)) as server:
+        # What the self-test made is gone again.
+        assert in_pixeltable(shared_home, MAKE_TABLE) == "['numbers'] []"
+        with fl.connect(server.flight_uri) as client:
+            descriptor = fl.FlightDescriptor.for_command("select count(*) as n from numbers")
+            ticket = client.get_flight_info(descriptor, options(server)).endpoints[0].ticket
+    assert running(shared_home) is None
+    assert postgres.find(shared_home) is None
+    return server, ticket
+
+
+@pytest.fixture
+def filled(served, shared_home):
+    """Its home."""
+    yield shared_home
+    assert postgres.find(shared_home) is None
+
+
 def test_a_taken_flight_port_is_named(home):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -64,35 +85,28 @@ def test_an_unknown_pixeltable_is_refused_before_anything_is_made(home, tmp_path
     assert {path.name for path in home.iterdir()} == {"pxt_flight"}
 
 
-def test_a_start_removes_what_a_killed_server_left(home):
-    left = [home / "pxt_flight" / folder / "left" for folder in ("spool", "metrics")]
+def test_a_start_removes_what_a_killed_server_left(filled):
+    left = [filled / "pxt_flight" / folder / "left" for folder in ("spool", "metrics")]
     for path in left:
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.chmod(0o755)
         path.write_bytes(b"rows of somebody")
-    with running_server(settings(home)):
+    with running_server(settings(filled)):
         assert not any(path.exists() for path in left)
         assert {path.parent.stat().st_mode & 0o777 for path in left} == {0o700}
 
 
-def test_a_restart_keeps_the_owner_key_and_reads_old_tickets(home):
-    with running_server(settings(home)) as before:
-        # What the self-test made is gone again.
-        assert in_pixeltable(home, MAKE_TABLE) == "['numbers'] []"
-        with fl.connect(before.flight_uri) as client:
-            descriptor = fl.FlightDescriptor.for_command("select count(*) as n from numbers")
-            ticket = client.get_flight_info(descriptor, options(before)).endpoints[0].ticket
-    assert running(home) is None
-    assert postgres.find(home) is None
-    with running_server(settings(home)) as after:
+def test_a_restart_keeps_the_owner_key_and_reads_old_tickets(filled, served):
+    before, ticket = served
+    with running_server(settings(filled)) as after:
         assert after.key == before.key
         with fl.connect(after.flight_uri) as client:
             assert client.do_get(ticket, options(after)).read_all().to_pylist() == [{"n": 20_000}]
-    assert (home / "pxt_flight" / "owner.key").stat().st_mode & 0o777 == 0o600
+    assert (filled / "pxt_flight" / "owner.key").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_stop_lets_a_running_stream_end(home):
-    with running_server(settings(home)) as server:
-        in_pixeltable(home, MAKE_TABLE)
+def test_a_stop_lets_a_running_stream_end(filled):
+    with running_server(settings(filled)) as server:
         with pf.connect(server.flight_uri, key=server.key) as db:
             reader = db.sql("select n, text from numbers").to_reader()
             rows = reader.read_next_batch().num_rows
@@ -102,20 +116,16 @@ def test_a_stop_lets_a_running_stream_end(home):
             rows += sum(batch.num_rows for batch in reader)
         assert rows == 20_000
         assert server.wait(60)
-    assert postgres.find(home) is None
 
 
-def test_a_stream_that_outlasts_the_deadline_is_cut_off(home):
-    with running_server(settings(home, drain_deadline=0.5)) as server:
-        in_pixeltable(home, MAKE_TABLE)
-        with pf.connect(server.flight_uri, key=server.key) as db:
-            reader = db.sql("select n, text from numbers").to_reader()
-            reader.read_next_batch()
-            assert stop(home)
-            with pytest.raises(pf.PxtFlightError) as cut:
-                reader.read_all()
+def test_a_stream_that_outlasts_the_deadline_is_cut_off(filled):
+    with running_server(settings(filled, drain_deadline=0.5)) as server, pf.connect(server.flight_uri, key=server.key) as db:
+        reader = db.sql("select n, text from numbers").to_reader()
+        reader.read_next_batch()
+        assert stop(filled)
+        with pytest.raises(pf.PxtFlightError) as cut:
+            reader.read_all()
     assert cut.value.retryable
-    assert postgres.find(home) is None
 
 
 def refusal(server: Server) -> pf.PxtFlightError | None:

@@ -8,8 +8,9 @@ import sqlalchemy as sql
 from pixeltable.runtime import get_runtime
 
 from pxt_flight.engine.seam import batches
+from pxt_flight.engine.seam.columns import row_id_columns
 from pxt_flight.engine.seam.deletion import deleted_row, living
-from pxt_flight.engine.seam.plan import column_number, rendered, row_id_columns, scanned
+from pxt_flight.engine.seam.plan import column_number, rendered, scanned
 from pxt_flight.engine.seam.probe import NotSqlError
 from pxt_flight.engine.types import MEDIA_TYPES, MediaColumn, parse_type
 

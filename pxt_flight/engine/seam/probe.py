@@ -28,6 +28,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "pixeltable.catalog.table_version": (
         "TableVersion.cols_by_name",
         "TableVersion.created_at",
+        "TableVersion.effective_version",
         "TableVersion.is_data_versioned",
         "TableVersion.mutable_views",
         "TableVersion.name",

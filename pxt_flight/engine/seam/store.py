@@ -10,11 +10,35 @@ from pixeltable.utils.http import fetch_url
 
 from pxt_flight.errors import error
 
-__all__ = ["DIRECTORIES", "FINGERPRINT", "MOMENTS", "NAMES", "ROW_LOCK", "check_column_name", "fetch_url", "libpq_uri", "time_zone"]
+__all__ = [
+    "DIRECTORIES",
+    "FINGERPRINT",
+    "MOMENTS",
+    "NAMES",
+    "ROW_LOCK",
+    "STATES",
+    "check_column_name",
+    "fetch_url",
+    "libpq_uri",
+    "time_zone",
+]
 
 # Every change of a table or directory (a write, a new column, a rename, a drop) writes its row anew, which gives it another xmin.
 FINGERPRINT = """
 SELECT id::text, xmin::text FROM tables WHERE id = ANY({ids}) UNION ALL SELECT id::text, xmin::text FROM dirs WHERE id = ANY({ids})
+"""
+# The same, the live version, when it was made, and a hash that a write of rows leaves as it is: of all that describes a table (directory,
+# columns, indexes, views, comments, and when its columns came to be, for a reverted column may come again under its number) or a directory.
+# A write of rows changes the numbers of the version and of the next row only (0.7.21).
+STATES = """
+SELECT t.id::text, t.xmin::text, (t.md->>'current_version')::bigint, live.md->>'created_at',
+    md5(concat_ws(' ', t.dir_id, t.md - '{{current_version,next_row_id}}'::text[], t.additional_md, s.md, made.md->>'created_at'))
+FROM tables t
+LEFT JOIN tableversions live ON live.tbl_id = t.id AND live.version = (t.md->>'current_version')::bigint
+LEFT JOIN tableversions made ON made.tbl_id = t.id AND made.version = (t.md->>'current_schema_version')::bigint
+LEFT JOIN tableschemaversions s ON s.tbl_id = t.id AND s.schema_version = (t.md->>'current_schema_version')::bigint
+WHERE t.id = ANY({ids})
+UNION ALL SELECT id::text, xmin::text, NULL, NULL, md5(concat_ws(' ', parent_id, md)) FROM dirs WHERE id = ANY({ids})
 """
 DIRECTORIES = """
 WITH RECURSIVE above(id) AS (

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from uuid import UUID
 
 import pixeltable as pxt
 import sqlalchemy as sql
@@ -16,7 +17,7 @@ from pxt_flight.engine.seam.plan import OutdatedError, moments
 from pxt_flight.errors import PxtFlightError, error
 
 T = TypeVar("T")
-__all__ = ["OutdatedError", "execute", "in_write", "locking_until"]
+__all__ = ["OutdatedError", "execute", "in_write", "locking_until", "opened"]
 
 
 def in_write(table: pxt.Table, work: Callable[[], T], *, deadline: float, on_begin: Callable[[], None] = lambda: None) -> T:
@@ -51,6 +52,12 @@ def in_write(table: pxt.Table, work: Callable[[], T], *, deadline: float, on_beg
         except OutdatedError:
             reset_runtime()
             raise
+
+
+def opened(table_id: UUID) -> pxt.Table | None:
+    """A table by its id, as this thread knows it (what is outdated of that `in_write` tells); None where it knows none."""
+    table: pxt.Table | None = get_runtime().catalog.get_table_by_id(table_id)
+    return table
 
 
 def _know_row_ids(table: pxt.Table) -> None:
