@@ -10,7 +10,7 @@ from pxt_flight.errors import error
 
 PREFIX = "/assets/"
 FOLDER = Path(__file__).with_name("assets")
-SWAGGER, REDOC = "swagger-ui-5.35.0", "redoc-2.5.4"
+SWAGGER, REDOC = "vendor/swagger-ui-5.35.0", "vendor/redoc-2.5.4"
 FILES = {path.relative_to(FOLDER).as_posix(): path for path in FOLDER.rglob("*") if path.is_file()}
 # Both write styles into the page; ReDoc's search runs in a worker that it makes of a text.
 _POLICY = (

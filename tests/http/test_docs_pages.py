@@ -97,7 +97,15 @@ def test_a_page_runs_files_of_this_server_only(site, path):
 
 
 @pytest.mark.parametrize(
-    "name", ["nothing.js", "../docs_pages.py", "..%2fdocs_pages.py", "swagger-ui-5.35.0/../../docs_pages.py", "swagger-ui-5.35.0", ""]
+    "name",
+    [
+        "nothing.js",
+        "../docs_pages.py",
+        "..%2fdocs_pages.py",
+        "vendor/swagger-ui-5.35.0/../../../docs_pages.py",
+        "vendor/swagger-ui-5.35.0",
+        "",
+    ],
 )
 def test_no_other_file_is_served(site, name):
     answer = httpx.get(f"{site}/assets/{name}")
@@ -105,6 +113,6 @@ def test_no_other_file_is_served(site, name):
 
 
 def test_licences_stand_beside_what_they_are_of():
-    assert {"swagger-ui-5.35.0/LICENSE", "swagger-ui-5.35.0/NOTICE", "redoc-2.5.4/LICENSE"} <= docs_pages.FILES.keys()
+    assert {"vendor/swagger-ui-5.35.0/LICENSE", "vendor/swagger-ui-5.35.0/NOTICE", "vendor/redoc-2.5.4/LICENSE"} <= docs_pages.FILES.keys()
     notes = docs_pages.FILES["README.md"].read_text()
     assert all(folder in notes for folder in (docs_pages.SWAGGER, docs_pages.REDOC))
